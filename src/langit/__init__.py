@@ -1,0 +1,1 @@
+"""langit: text, pictures and footage in, video out."""

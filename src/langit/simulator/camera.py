@@ -1,0 +1,52 @@
+"""The pinhole camera: rays through pixels, and points onto the screen."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from langit.simulator.world import Array, Camera
+
+
+def axes(camera: Camera) -> tuple[Array, Array, Array]:
+    """Unit vectors to the right, up and forward of the camera, each (F, 3), in the world."""
+    forward = camera.targets - camera.positions
+    forward = forward / np.linalg.norm(forward, axis=-1, keepdims=True)
+    right = np.cross(forward, np.array([0.0, 0.0, 1.0], np.float32))
+    right = right / np.linalg.norm(right, axis=-1, keepdims=True)
+    up = np.cross(right, forward)
+    return right.astype(np.float32), up.astype(np.float32), forward.astype(np.float32)
+
+
+def half_extent(camera: Camera, height: int, width: int) -> tuple[float, float]:
+    """Half height and half width of the image plane at distance 1; the shorter side spans `vertical_fov`."""
+    half = math.tan(camera.vertical_fov / 2)
+    return half * height / min(height, width), half * width / min(height, width)
+
+
+def rays(camera: Camera, height: int, width: int) -> Array:
+    """Unit directions through the centres of all pixels, (F, H, W, 3); all start at `camera.positions`."""
+    right, up, forward = axes(camera)
+    half_height, half_width = half_extent(camera, height, width)
+    across = ((np.arange(width) + 0.5) / width * 2 - 1) * half_width
+    down = ((np.arange(height) + 0.5) / height * 2 - 1) * half_height
+    direction = (
+        forward[:, None, None]
+        + across[None, None, :, None] * right[:, None, None]
+        - down[None, :, None, None] * up[:, None, None]
+    )
+    return (direction / np.linalg.norm(direction, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def project(camera: Camera, points: Array, height: int, width: int) -> tuple[Array, Array]:
+    """Points (F, K, 3) onto the screen: (F, K, 2) x, y in [0, 1] of the frame (may lie outside), and depth (F, K) along
+    the camera's axis; the screen position of a point behind the camera (depth <= 0) is NaN."""
+    right, up, forward = axes(camera)
+    half_height, half_width = half_extent(camera, height, width)
+    offset = points - camera.positions[:, None]
+    depth = np.einsum("fkc,fc->fk", offset, forward)
+    safe = np.where(depth > 1e-6, depth, np.nan)
+    x = np.einsum("fkc,fc->fk", offset, right) / safe / half_width
+    y = -np.einsum("fkc,fc->fk", offset, up) / safe / half_height
+    return np.stack([(x + 1) / 2, (y + 1) / 2], -1).astype(np.float32), depth.astype(np.float32)

@@ -34,7 +34,7 @@ COLOURS: dict[str, tuple[float, float, float]] = {
 MATERIALS = ("matte", "metal", "rubber")
 """matte: diffuse only. metal: a sharp highlight and a reflection of the sky. rubber: a broad soft highlight, bounces well."""
 
-SIZES: dict[str, float] = {"small": 0.38, "medium": 0.55, "large": 0.78}
+SIZES: dict[str, float] = {"small": 0.58, "medium": 0.80, "large": 1.05}
 """Characteristic half extent in metres."""
 
 EVENTS = (

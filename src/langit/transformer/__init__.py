@@ -1,1 +1,5 @@
-"""TODO."""
+"""The diffusion transformer: `model` (read this first), `attention`, `rotary`."""
+
+from langit.transformer.model import Transformer, TransformerConfig
+
+__all__ = ["Transformer", "TransformerConfig"]

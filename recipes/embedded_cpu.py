@@ -1,0 +1,62 @@
+"""The embedded model, trained on a CPU alone.
+
+    langit train recipes/embedded_cpu.py --output runs/embedded
+
+Pictures first (they are cheap and teach what words look like), then short clips, then whole ones. See README.md for what
+the result can do, and dev/LOG.md for what was tried.
+"""
+
+from langit.catalog.bundle import Native, SamplingDefaults
+from langit.conditioning.tasks import Levels
+from langit.text.encoder import PromptEncoderConfig
+from langit.training import CorpusConfig, OptimizerConfig, Stage, TrainingConfig
+from langit.transformer import TransformerConfig
+from langit.types import ClipShape
+
+CHANNELS, PATCH = 32, (1, 2, 2)
+
+
+def recipe() -> TrainingConfig:
+    patch_dim = CHANNELS * PATCH[0] * PATCH[1] * PATCH[2]
+    return TrainingConfig(
+        name="embedded",
+        transformer=TransformerConfig(
+            patch_dim=patch_dim,
+            out_dim=patch_dim,
+            width=192,
+            depth=8,
+            num_heads=3,
+            ffn_width=768,
+            text_width=192,
+            prediction="x",
+            place_frequencies=5,
+        ),
+        text=PromptEncoderConfig(width=192, depth=2, num_heads=3),
+        patch=PATCH,
+        corpus=CorpusConfig(
+            clips=36_864,
+            looks=3,
+            channels=CHANNELS,
+            shapes=(
+                (0.82, ClipShape(33, 64, 64)),
+                (0.05, ClipShape(33, 48, 80)),
+                (0.03, ClipShape(33, 80, 48)),
+                (0.04, ClipShape(33, 48, 96)),
+                (0.02, ClipShape(33, 96, 48)),
+                (0.04, ClipShape(65, 64, 64)),
+            ),
+        ),
+        stages=(
+            Stage(600, 2048, {"picture": 1.0}),
+            Stage(1400, 2048, {"picture": 0.3, "short": 0.5, "whole": 0.2}),
+            Stage(5000, 2304, {"picture": 0.08, "short": 0.17, "whole": 0.75}),
+        ),
+        optimizer=OptimizerConfig(learning_rate=1.5e-3, warmup=150, cooldown=0.3, ema=0.998),
+        levels=Levels(mean=1.0, deviation=1.2),
+        first_clips=2048,
+        growth=8.0,
+        native=Native(64, 64, 33, 8.0, 65, 128 * 64, 2.0),
+        sampling=SamplingDefaults(steps=30, guidance=3.0, shift=3.0),
+        checkpoint_every=100,
+        samples_every=500,
+    )

@@ -1,0 +1,184 @@
+"""A model bundle: everything that turns a prompt into frames, in one folder.
+
+    config.json                what it is: shapes, tokenizer, native clip, sampling defaults, licence, how it was trained
+    transformer.safetensors    weights of the transformer
+    text.safetensors           weights of the prompt encoder
+    tokenizer.safetensors      the linear tokenizer's matrices (absent for pixel patches)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from langit.patches import PatchSize
+from langit.text.encoder import PromptEncoder, PromptEncoderConfig
+from langit.tokenizer import LinearTokenizer, PixelTokenizer, Tokenizer
+from langit.transformer import Transformer, TransformerConfig
+from langit.types import InputError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Native:
+    """The clip that the model was trained for, and the limits within which it still works."""
+
+    height: int = 64
+    width: int = 64
+    frames: int = 33
+    fps: float = 8.0
+    max_frames: int = 65
+    max_pixels: int = 128 * 128
+    max_aspect: float = 2.0
+
+
+@dataclass(frozen=True)
+class SamplingDefaults:
+    """What a request uses where it says nothing."""
+
+    steps: int = 30
+    guidance: float = 3.0
+    guidance_interval: tuple[float, float] = (0.1, 1.0)
+    schedule: str = "linear"
+    shift: float = 3.0
+    solver: str = "dpmpp"
+
+
+@dataclass(frozen=True)
+class BundleConfig:
+    """config.json."""
+
+    name: str
+    transformer: TransformerConfig
+    text: PromptEncoderConfig
+    tokenizer: str  # "linear" or "pixels"
+    stride: tuple[int, int, int]  # pixels (frames, rows, columns) to a latent
+    patch: PatchSize  # latents to a patch
+    native: Native = field(default_factory=Native)
+    sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
+    licence: str = "Apache-2.0"
+    training: dict[str, Any] = field(default_factory=dict)  # recipe, steps, commit: how it came to be
+    format: int = FORMAT
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> BundleConfig:
+        """Raises KeyError or TypeError where a field is missing or unknown."""
+        nested = {
+            "transformer": TransformerConfig(**values["transformer"]),
+            "text": PromptEncoderConfig(**values["text"]),
+            "native": Native(**values["native"]),
+            "sampling": SamplingDefaults(**values["sampling"]),
+            "stride": tuple(values["stride"]),
+            "patch": tuple(values["patch"]),
+        }
+        return cls(**{**values, **nested})
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model, ready to run."""
+
+    config: BundleConfig
+    transformer: Transformer
+    text: PromptEncoder
+    tokenizer: Tokenizer
+
+    @property
+    def device(self) -> torch.device:
+        return self.transformer.patch_in.weight.device
+
+    def hash(self) -> str:
+        """A short fingerprint of the weights and the configuration."""
+        digest = hashlib.sha256(json.dumps(dataclasses.asdict(self.config), sort_keys=True).encode())
+        for module in (self.transformer, self.text):
+            for tensor in module.state_dict().values():
+                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:12]
+
+
+def save_bundle(
+    folder: Path,
+    config: BundleConfig,
+    transformer: dict[str, Tensor],
+    text: dict[str, Tensor],
+    tokenizer: Tokenizer,
+) -> None:
+    """Write a bundle folder; each file is written aside and renamed, config.json last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = {"transformer": transformer, "text": text}
+    if isinstance(tokenizer, LinearTokenizer):
+        parts["tokenizer"] = tokenizer.tensors()
+    for name, tensors in parts.items():
+        aside = folder / f".{name}.safetensors.part"
+        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, aside)
+        aside.rename(folder / f"{name}.safetensors")
+    aside = folder / ".config.json.part"
+    aside.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+    aside.rename(folder / "config.json")
+
+
+def load_bundle(folder: Path, device: str = "cpu") -> Bundle:
+    """Read a bundle folder; `InputError` in one sentence for whatever is missing, damaged or of another format."""
+    config = _read_config(folder)
+    try:
+        transformer, text = Transformer(config.transformer), PromptEncoder(config.text)
+    except ValueError as error:
+        raise InputError(f"The model in {folder} has an impossible shape: {error}.") from error
+    for name, module in (("transformer", transformer), ("text", text)):
+        _fill(module, _read_tensors(folder / f"{name}.safetensors"), folder)
+        module.requires_grad_(False).eval().to(device)
+    tokenizer: Tokenizer = PixelTokenizer(config.stride)
+    if config.tokenizer == "linear":
+        tensors = _read_tensors(folder / "tokenizer.safetensors")
+        tokenizer = LinearTokenizer(config.stride, *(tensors[key].float() for key in ("mean", "components", "scale")))
+    return Bundle(config, transformer, text, tokenizer)
+
+
+def _read_config(folder: Path) -> BundleConfig:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise InputError(f"{folder} is not a model: it has no config.json. Name a folder that `langit train` wrote.")
+    try:
+        values = json.loads(path.read_text())
+        if values.get("format") != FORMAT:
+            raise InputError(
+                f"The model in {folder} has format {values.get('format')}; this langit reads format {FORMAT}. "
+                "Use the version of langit that wrote it, or train it again."
+            )
+        return BundleConfig.from_json(values)
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is not the configuration of a langit model ({error}). Fetch the model again.") from error
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise InputError(f"The model in {path.parent} lacks {path.name}. Fetch the model again.") from error
+    except SafetensorError as error:
+        raise InputError(
+            f"The weights file {path} is damaged or cut short ({error}). Fetch the model again."
+        ) from error
+
+
+def _fill(module: torch.nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
+    expected = module.state_dict()
+    for name, tensor in expected.items():
+        if name not in tensors:
+            raise InputError(f"The weights in {folder} lack the tensor {name}. Fetch the model again.")
+        if tensors[name].shape != tensor.shape:
+            raise InputError(
+                f"The tensor {name} in {folder} is {tuple(tensors[name].shape)} where config.json says "
+                f"{tuple(tensor.shape)}. Fetch the model again."
+            )
+    module.load_state_dict({name: tensors[name].to(tensor.dtype) for name, tensor in expected.items()})

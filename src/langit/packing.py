@@ -1,0 +1,82 @@
+"""Clips of any length, size and aspect in one packed sequence, with boundaries and without padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
+
+import torch
+from torch import Tensor
+
+from langit.patches import Grid, PatchSize, from_patches, grid_of, places, positions, to_patches
+
+Bounds = tuple[int, ...]
+"""Where each clip (or prompt) begins in the packed rows, and where the last one ends: one more entry than clips."""
+
+
+def bounds_of(lengths: Sequence[int]) -> Bounds:
+    """Lengths of the parts -> boundaries, beginning with 0."""
+    return (0, *accumulate(lengths))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The geometry of a pack: everything about it but its content."""
+
+    grids: tuple[Grid, ...]
+    bounds: Bounds
+    positions: Tensor  # (N, 3) whole numbers, for rotary positions
+    places: Tensor  # (N, 3) position in the frame, whatever the resolution
+
+    @property
+    def num_patches(self) -> int:
+        return self.bounds[-1]
+
+    def to(self, device: torch.device | str) -> Layout:
+        return replace(self, positions=self.positions.to(device), places=self.places.to(device))
+
+    def spread(self, per_clip: Tensor) -> Tensor:
+        """One value per clip (B, ...) -> one per patch (N, ...)."""
+        counts = torch.tensor([end - start for start, end in pairwise(self.bounds)], device=per_clip.device)
+        return per_clip.repeat_interleave(counts, dim=0)
+
+
+@dataclass(frozen=True)
+class Text:
+    """The states of several prompts in one packed sequence."""
+
+    states: Tensor  # (L, text width)
+    bounds: Bounds
+
+
+def layout_of(grids: Sequence[Grid]) -> Layout:
+    """The layout of clips packed one after the other."""
+    return Layout(
+        tuple(grids),
+        bounds_of([grid.num_patches for grid in grids]),
+        torch.cat([positions(grid) for grid in grids]),
+        torch.cat([places(grid) for grid in grids]),
+    )
+
+
+def pack(latents: Sequence[Tensor], patch: PatchSize) -> tuple[Tensor, Layout]:
+    """Latent clips (C, F, H, W) of any mixture of shapes -> patches (N, P) and their layout."""
+    if not latents:
+        raise ValueError("there is no clip to pack; give at least one")
+    layout = layout_of([grid_of((latent.shape[1], latent.shape[2], latent.shape[3]), patch) for latent in latents])
+    return torch.cat([to_patches(latent, patch) for latent in latents]), layout
+
+
+def unpack(patches: Tensor, layout: Layout, patch: PatchSize) -> list[Tensor]:
+    """Patches (N, P) -> the latent clips (C, F, H, W) that were packed."""
+    parts = pairwise(layout.bounds)
+    return [
+        from_patches(patches[start:end], grid, patch) for (start, end), grid in zip(parts, layout.grids, strict=True)
+    ]
+
+
+def concatenate_text(texts: Sequence[Text]) -> Text:
+    """Packed prompts one after the other."""
+    lengths = [end - start for text in texts for start, end in pairwise(text.bounds)]
+    return Text(torch.cat([text.states for text in texts]), bounds_of(lengths))

@@ -1,0 +1,105 @@
+"""The embedded prompt encoder: concepts of the lexicon through a small bidirectional transformer, trained with the model.
+
+A word and its translation are the same concept, so what is learned in one language is known in the other; the language
+token in front tells the order of words (Indonesian adjectives follow their nouns).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from langit.packing import Bounds, Text, bounds_of
+from langit.text.lexicon import NUM_CONCEPTS, read
+from langit.transformer.attention import attend
+from langit.types import InputError
+
+MAX_TOKENS = 256
+
+
+class TextEncoder(Protocol):
+    """Prompts -> packed states. The empty prompt is allowed: it is what guidance steers away from."""
+
+    @property
+    def width(self) -> int:
+        """Width of a state."""
+
+    def encode(self, prompts: Sequence[str]) -> Text:
+        """States of the prompts, one after the other, without padding; `InputError` for a prompt that is too long."""
+
+
+@dataclass(frozen=True)
+class PromptEncoderConfig:
+    width: int = 256
+    depth: int = 2
+    num_heads: int = 4
+    num_concepts: int = NUM_CONCEPTS
+
+
+class PromptEncoder(nn.Module):
+    """A `TextEncoder` over the lexicon's concepts."""
+
+    def __init__(self, config: PromptEncoderConfig):
+        super().__init__()
+        self.config = config
+        self.concepts = nn.Embedding(config.num_concepts, config.width)
+        self.positions = nn.Embedding(MAX_TOKENS, config.width)
+        self.blocks = nn.ModuleList(PromptBlock(config) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(config.width)
+        nn.init.normal_(self.concepts.weight, std=0.5)
+        nn.init.normal_(self.positions.weight, std=0.1)
+
+    @property
+    def width(self) -> int:
+        return self.config.width
+
+    def encode(self, prompts: Sequence[str]) -> Text:
+        return self(tokens_of(prompts))
+
+    def forward(self, prompts: Sequence[Sequence[int]]) -> Text:
+        """Concept ids of each prompt -> their states (L, width)."""
+        bounds = bounds_of([len(prompt) for prompt in prompts])
+        device = self.concepts.weight.device
+        concepts = torch.tensor(list(chain.from_iterable(prompts)), device=device)
+        order = torch.tensor(list(chain.from_iterable(range(len(prompt)) for prompt in prompts)), device=device)
+        x = self.concepts(concepts) + self.positions(order)  # (L, width)
+        for block in self.blocks:
+            x = block(x, bounds)
+        return Text(self.norm(x), bounds)
+
+
+class PromptBlock(nn.Module):
+    """Pre-norm self-attention and feed-forward."""
+
+    def __init__(self, config: PromptEncoderConfig):
+        super().__init__()
+        self.num_heads = config.num_heads
+        self.attention_norm, self.ffn_norm = nn.LayerNorm(config.width), nn.LayerNorm(config.width)
+        self.mix_in = nn.Linear(config.width, 3 * config.width)
+        self.mix_out = nn.Linear(config.width, config.width)
+        self.ffn_in = nn.Linear(config.width, 4 * config.width)
+        self.ffn_out = nn.Linear(4 * config.width, config.width)
+
+    def forward(self, x: Tensor, bounds: Bounds) -> Tensor:
+        """x (L, width), prompts between `bounds` -> (L, width)."""
+        query, key, value = self.mix_in(self.attention_norm(x)).unflatten(-1, (3, self.num_heads, -1)).unbind(1)
+        x = x + self.mix_out(attend(query, key, value, bounds, bounds).flatten(1))
+        return x + self.ffn_out(F.gelu(self.ffn_in(self.ffn_norm(x)), approximate="tanh"))  # type: ignore[no-any-return]
+
+
+def tokens_of(prompts: Sequence[str]) -> list[tuple[int, ...]]:
+    """Concept ids of each prompt; `InputError` for one that has more than the encoder has positions for."""
+    readings = [read(prompt).tokens for prompt in prompts]
+    for prompt, tokens in zip(prompts, readings, strict=True):
+        if len(tokens) > MAX_TOKENS:
+            raise InputError(
+                f"The prompt has {len(tokens)} words that count ({prompt[:40]!r}...); "
+                f"this model reads at most {MAX_TOKENS}. Shorten it."
+            )
+    return readings

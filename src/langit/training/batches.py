@@ -1,0 +1,115 @@
+"""What each step trains on, as a function of (recipe, step) alone: resuming needs no saved state of any generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from queue import Queue
+from threading import Thread
+
+import torch
+from torch import Tensor
+
+from langit.conditioning.tasks import draw_noise_levels, draw_task
+from langit.packing import Layout, pack
+from langit.text.encoder import tokens_of
+from langit.training.config import TrainingConfig
+from langit.training.corpus import DETAILS, LANGUAGES, Corpus, Sample
+
+STREAM = 0x5EED
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clean patches, the noise and levels to train at, and the prompts."""
+
+    step: int
+    patches: Tensor  # (N, P)
+    noise: Tensor  # (N, P)
+    sigma: Tensor  # (N,), 0 for held patches
+    layout: Layout
+    tokens: list[tuple[int, ...]]  # concept ids, a prompt to a clip
+    waited: float  # seconds that the trainer waited for footage
+
+    @property
+    def num_clips(self) -> int:
+        return len(self.tokens)
+
+
+def draw_batch(config: TrainingConfig, corpus: Corpus, step: int) -> Batch:
+    """The batch of a step."""
+    generator = torch.Generator().manual_seed((config.seed << 32) + step * 2 + STREAM)
+    pool = min(config.corpus.clips, int(config.first_clips + config.growth * step))
+    waited = corpus.wait_for(pool)
+    stage = config.stage_at(step)
+    latents, prompts = [], []
+    for kind, share in stage.shares.items():
+        budget = share * stage.patches
+        while budget > 0:
+            index = int(torch.randint(pool, (1,), generator=generator))
+            latent, prompt = _cut(kind, corpus[index], config, generator)
+            patches = latent[0].numel() // _volume(config.patch)
+            # The last clip of a kind is taken with the chance that keeps the expected number of patches.
+            if budget < patches and float(torch.rand((), generator=generator)) > budget / patches:
+                break
+            latents.append(latent)
+            prompts.append(prompt)
+            budget -= patches
+    if not latents:  # every kind's budget was smaller than its first clip
+        sample = corpus[int(torch.randint(pool, (1,), generator=generator))]
+        latent, prompt = _cut("whole", sample, config, generator)
+        latents, prompts = [latent], [prompt]
+    patches_, layout = pack(latents, config.patch)
+    sigma = torch.cat(
+        [
+            draw_noise_levels(draw_task(grid, generator, config.tasks), grid, config.levels, generator)
+            for grid in layout.grids
+        ]
+    )
+    noise = torch.randn(patches_.shape, generator=generator)
+    return Batch(step, patches_, noise, sigma, layout, tokens_of(prompts), waited)
+
+
+def batches(config: TrainingConfig, corpus: Corpus, start: int, ahead: int = 2) -> Iterator[Batch]:
+    """The batches of all steps from `start`, drawn by a thread that stays `ahead`."""
+    queue: Queue[Batch | BaseException] = Queue(ahead)
+
+    def fill() -> None:
+        try:
+            for step in range(start, config.steps):
+                queue.put(draw_batch(config, corpus, step))
+        except BaseException as error:
+            queue.put(error)
+
+    Thread(target=fill, daemon=True).start()
+    for _ in range(start, config.steps):
+        item = queue.get()
+        if isinstance(item, BaseException):
+            raise item
+        yield item
+
+
+def _cut(kind: str, sample: Sample, config: TrainingConfig, generator: torch.Generator) -> tuple[Tensor, str]:
+    """A picture, the beginning or the whole of a clip, and one of the captions true of it."""
+
+    def below(count: int) -> int:
+        return int(torch.randint(count, (1,), generator=generator))
+
+    captions, latent = sample.captions, sample.latents
+    if kind == "picture" or latent.shape[1] == 1:
+        moment = below(1 + sample.stills.shape[1])
+        latent = latent[:, :1] if moment == 0 else sample.stills[:, moment - 1 : moment]
+        captions = sample.still_captions
+    elif kind == "short":
+        latent = latent[:, : 2 + below(max(1, latent.shape[1] // 2 - 1))]
+    elif kind != "whole":
+        raise ValueError(f"a stage has shares of picture, short and whole, not of {kind!r}")
+    if float(torch.rand((), generator=generator)) < config.prompt_dropout:
+        return latent, ""
+    detail = DETAILS[0] if float(torch.rand((), generator=generator)) < config.dense_captions else DETAILS[1]
+    wordings = captions[LANGUAGES[below(len(LANGUAGES))]][detail]
+    return latent, wordings[below(len(wordings))]
+
+
+def _volume(patch: tuple[int, int, int]) -> int:
+    return patch[0] * patch[1] * patch[2]

@@ -1,0 +1,125 @@
+"""What a recipe returns: a complete training configuration, with nothing left to the command line that changes the model."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.util
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from langit.catalog.bundle import Native, SamplingDefaults
+from langit.conditioning.tasks import SHARES, Levels
+from langit.patches import PatchSize
+from langit.text.encoder import PromptEncoderConfig
+from langit.transformer import TransformerConfig
+from langit.types import ClipShape, InputError
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """The simulated footage: a list of clips that is never shuffled, so that any clip can be made on its own."""
+
+    clips: int
+    seed: int = 1
+    looks: int = 3  # clips to one trajectory, each with its own colours, light and camera
+    shapes: tuple[tuple[float, ClipShape], ...] = ((1.0, ClipShape(33, 64, 64)),)  # (weight, shape)
+    fps: float = 8.0
+    stills: int = 3  # pictures kept of each clip besides its first frame
+    chunk: int = 256  # clips to a file
+    stride: tuple[int, int, int] = (4, 8, 8)
+    channels: int = 32
+    fit_clips: int = 192  # clips that the linear tokenizer is fitted to
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of training. `shares` say which part of the patches come from pictures, short clips and whole clips."""
+
+    steps: int
+    patches: int  # patches to a step, about
+    shares: Mapping[str, float] = field(default_factory=lambda: {"picture": 0.1, "short": 0.2, "whole": 0.7})
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW (arXiv 1711.05101) with warm-up, a plateau and a linear cooldown to zero (arXiv 2405.18392)."""
+
+    learning_rate: float = 1e-3
+    warmup: int = 200  # steps
+    cooldown: float = 0.25  # last part of all steps
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.02
+    clip_norm: float = 1.0
+    ema: float = 0.999
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """A recipe's whole answer."""
+
+    name: str
+    transformer: TransformerConfig
+    text: PromptEncoderConfig
+    patch: PatchSize
+    corpus: CorpusConfig
+    stages: tuple[Stage, ...]
+    optimizer: OptimizerConfig = OptimizerConfig()
+    levels: Levels = Levels()
+    tasks: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
+    prompt_dropout: float = 0.1  # share of clips trained without their prompt, for guidance
+    dense_captions: float = 0.65  # share of prompts that are dense; the others are short
+    first_clips: int = 512  # clips that must exist before the first step
+    growth: float = 8.0  # clips that each step adds to those drawn from, until all are
+    native: Native = Native()
+    sampling: SamplingDefaults = SamplingDefaults()
+    checkpoint_every: int = 250  # steps
+    samples_every: int = 1000  # steps
+    sample_prompts: tuple[str, ...] = (
+        "a red ball bounces on the grass at noon",
+        "a blue cube slides to the right over the sand, a yellow cone stands still",
+        "sebuah bola hijau menggelinding ke kiri saat matahari terbenam",
+        "a white cylinder falls at night, the camera pans left",
+    )
+    seed: int = 0
+
+    @property
+    def steps(self) -> int:
+        return sum(stage.steps for stage in self.stages)
+
+    def stage_at(self, step: int) -> Stage:
+        for stage in self.stages:
+            if step < stage.steps:
+                return stage
+            step -= stage.steps
+        return self.stages[-1]
+
+    def fingerprint(self) -> str:
+        """Changes when anything does that changes the weights."""
+        return fingerprint(self)
+
+
+def fingerprint(config: TrainingConfig | CorpusConfig) -> str:
+    return hashlib.sha256(json.dumps(dataclasses.asdict(config), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load_recipe(path: Path) -> TrainingConfig:
+    """Run `recipe()` of a Python file; `InputError` when there is no such file or function, or it gives something else."""
+    if not path.is_file():
+        raise InputError(f"There is no recipe {path}; name a Python file with a function recipe(), such as recipes/tiny.py.")
+    spec = importlib.util.spec_from_file_location(f"langit_recipe_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path} is not a Python file; a recipe is one with a function recipe().")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        config = module.recipe()
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"The recipe {path} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(config, TrainingConfig):
+        raise InputError(f"recipe() in {path} gave a {type(config).__name__}; it must return a TrainingConfig.")
+    return config

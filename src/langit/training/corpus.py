@@ -1,0 +1,208 @@
+"""Simulated footage as latents on disk, made ahead of the trainer by worker processes.
+
+Clip i is a function of (seed, i) alone, so it does not matter which process makes it, or when: a corpus half made by one
+run is finished by the next, bit for bit. Chunks of clips are files that appear whole (written aside, then renamed):
+
+    corpus.json                 the configuration
+    tokenizer.safetensors       the tokenizer fitted to the first clips
+    00000.safetensors           latents of clips 0 to 255 (float16); captions in the header's metadata
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from multiprocessing import get_context
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from langit.simulator.captions import caption
+from langit.simulator.facts import read_facts
+from langit.simulator.plans import plan, relook
+from langit.simulator.render import render
+from langit.simulator.world import Facts, Scene
+from langit.tokenizer import LinearTokenizer, encode
+from langit.tokenizer.linear import boxes_of
+from langit.training.config import CorpusConfig
+from langit.types import ClipShape, Frames, InputError
+
+LANGUAGES = ("en", "id")
+DETAILS = ("dense", "short")
+WORDINGS = 2  # captions of each language and detail to a clip
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One clip of the corpus."""
+
+    latents: Tensor  # (C, f, h, w)
+    stills: Tensor  # (C, k, h, w): pictures of other moments, each a first frame of its own
+    captions: dict[str, dict[str, list[str]]]  # language -> detail -> wordings
+    still_captions: dict[str, dict[str, list[str]]]  # the same, of what any frame shows
+
+
+class Corpus:
+    """The clips under a folder, as many as are made so far."""
+
+    def __init__(self, folder: Path, config: CorpusConfig):
+        self.folder, self.config = folder, config
+        folder.mkdir(parents=True, exist_ok=True)
+        _claim(folder, config)
+        self._chunks: dict[int, tuple[Any, Any]] = {}
+
+    @cached_property
+    def tokenizer(self) -> LinearTokenizer:
+        """Fitted to the first clips the first time it is asked for."""
+        path = self.folder / "tokenizer.safetensors"
+        if not path.exists():
+            tokenizer = fit_tokenizer(self.config)
+            _write_aside(path, tokenizer.tensors(), {})
+        tensors = load_file(path)
+        return LinearTokenizer(self.config.stride, *(tensors[key] for key in ("mean", "components", "scale")))
+
+    @property
+    def num_chunks(self) -> int:
+        return -(-self.config.clips // self.config.chunk)
+
+    def chunk_path(self, chunk: int) -> Path:
+        return self.folder / f"{chunk:05d}.safetensors"
+
+    def wait_for(self, clips: int) -> float:
+        """Wait until the first `clips` are made; seconds waited."""
+        started = time.perf_counter()
+        last = -(-min(clips, self.config.clips) // self.config.chunk)
+        for chunk in range(last):
+            while chunk not in self._chunks and not self.chunk_path(chunk).exists():
+                time.sleep(0.05)
+        return time.perf_counter() - started
+
+    def __getitem__(self, index: int) -> Sample:
+        chunk = index // self.config.chunk
+        if chunk not in self._chunks:
+            handle = safe_open(self.chunk_path(chunk), "pt")
+            self._chunks[chunk] = handle, json.loads(handle.metadata()["captions"])
+        handle, captions = self._chunks[chunk]
+        told = captions[str(index)]
+        latents, stills = handle.get_tensor(f"{index}"), handle.get_tensor(f"{index}.stills")
+        return Sample(latents.float(), stills.float(), told["clip"], told["still"])
+
+    def make_chunk(self, chunk: int) -> None:
+        """Simulate, render, encode and write one chunk, unless it is there."""
+        path = self.chunk_path(chunk)
+        if path.exists():
+            return
+        first = chunk * self.config.chunk
+        tensors: dict[str, Tensor] = {}
+        captions: dict[str, Any] = {}
+        for index in range(first, min(first + self.config.chunk, self.config.clips)):
+            scene, frames, facts = make_clip(self.config, index)
+            clip = torch.from_numpy(frames).float() / 127.5 - 1
+            moments = _rng(self.config.seed, index, 1).integers(1, max(2, len(frames)), self.config.stills)
+            stills = [encode(self.tokenizer, clip[moment : moment + 1]) for moment in moments.clip(max=len(frames) - 1)]
+            tensors[f"{index}"] = encode(self.tokenizer, clip).half()
+            tensors[f"{index}.stills"] = torch.cat(stills, 1).half()
+            rng = _rng(self.config.seed, index, 2)
+            captions[str(index)] = {"clip": _captions(facts, rng), "still": _captions(_timeless(facts), rng)}
+        _write_aside(path, tensors, {"captions": json.dumps(captions)})
+
+    def start_workers(self, count: int) -> list[SpawnProcess]:
+        """Processes that make the missing chunks in order, each its share; they end with this one."""
+        _ = self.tokenizer  # before the workers would each fit one
+        missing = [chunk for chunk in range(self.num_chunks) if not self.chunk_path(chunk).exists()]
+        workers = []
+        for worker in range(min(count, len(missing))):
+            arguments = (self.folder, self.config, missing[worker::count])
+            process = get_context("spawn").Process(target=_work, args=arguments, daemon=True)
+            process.start()
+            workers.append(process)
+        return workers
+
+
+def clip_shape(config: CorpusConfig, trajectory: int) -> ClipShape:
+    """The shape of all clips of a trajectory."""
+    weights = np.array([weight for weight, _ in config.shapes])
+    return config.shapes[_rng(config.seed, trajectory, 0).choice(len(weights), p=weights / weights.sum())][1]
+
+
+def make_clip(config: CorpusConfig, index: int) -> tuple[Scene, Frames, Facts]:
+    """Clip `index`: its scene, frames (F, H, W, 3) and what truly happens in it."""
+    trajectory, look = divmod(index, config.looks)
+    shape = clip_shape(config, trajectory)
+    scene = plan(_seed(config.seed, trajectory), split="train", num_frames=shape.frames, fps=config.fps)
+    if look:
+        scene = relook(scene, _seed(config.seed, trajectory, look), split="train")
+    frames, truth = render([scene], shape.height, shape.width)[0]
+    return scene, frames, read_facts(scene, truth)
+
+
+def fit_tokenizer(config: CorpusConfig) -> LinearTokenizer:
+    """The linear tokenizer of the corpus, from every 7th pixel box of its first clips."""
+    boxes = []
+    for index in range(config.fit_clips):
+        _, frames, _ = make_clip(config, index)
+        boxes.append(boxes_of(torch.from_numpy(frames).float() / 127.5 - 1, config.stride)[index % 7 :: 7])
+    return LinearTokenizer.fit(torch.cat(boxes), config.stride, config.channels)
+
+
+def _captions(facts: Facts, rng: np.random.Generator) -> dict[str, dict[str, list[str]]]:
+    return {
+        language: {
+            detail: [caption(facts, language=language, detail=detail, rng=rng) for _ in range(WORDINGS)]
+            for detail in DETAILS
+        }
+        for language in LANGUAGES
+    }
+
+
+def _timeless(facts: Facts) -> Facts:
+    """What holds in every frame: things, light, ground; not what happens, nor where things are at first."""
+    places = tuple(None for _ in facts.things)
+    return dataclasses.replace(facts, places=places, happenings=(), relations=(), camera_move="static")
+
+
+def _work(folder: Path, config: CorpusConfig, chunks: list[int]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer answers Ctrl-C; workers end with it
+    torch.set_num_threads(1)
+    parent = os.getppid()
+    corpus = Corpus(folder, config)
+    for chunk in chunks:
+        corpus.make_chunk(chunk)
+        if os.getppid() != parent:
+            return
+
+
+def _claim(folder: Path, config: CorpusConfig) -> None:
+    """Mark the folder as this configuration's, or refuse it."""
+    path, wanted = folder / "corpus.json", dataclasses.asdict(config)
+    wanted = json.loads(json.dumps(wanted))
+    if path.exists():
+        found = json.loads(path.read_text())
+        if {**found, "clips": 0} != {**wanted, "clips": 0}:
+            raise InputError(f"{folder} holds footage of another recipe; name another folder or delete it.")
+    path.write_text(json.dumps(wanted, indent=2))
+
+
+def _write_aside(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, aside, metadata=metadata)
+    aside.rename(path)
+
+
+def _seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _rng(*parts: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence((*parts, 0x1A1617)))

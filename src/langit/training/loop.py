@@ -1,0 +1,290 @@
+"""The training loop: one objective, packed clips of mixed shapes and tasks, and a state that can stop and go on anywhere.
+
+Read `train`, then `_step`. fp32 on the CPU; on a GPU matrix products in bf16 with fp32 master weights.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import torch
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from langit.catalog.bundle import Bundle, BundleConfig, save_bundle
+from langit.flow import add_noise, velocity_loss
+from langit.generate import Request, generate_all, plan
+from langit.media import contact_sheet, write
+from langit.text.encoder import PromptEncoder
+from langit.training.batches import Batch, batches
+from langit.training.checkpoint import State, load_state, save_state
+from langit.training.config import TrainingConfig
+from langit.training.corpus import Corpus
+from langit.transformer import Transformer
+from langit.types import Video
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """What the loop tells after every step."""
+
+    step: int  # steps done
+    steps: int
+    loss: float
+    clips_per_second: float
+    patches_per_second: float
+    share_of_peak: float  # of this device's measured matrix product, transformer forward and backward
+    starved: float  # share of the time that went by waiting for footage
+
+
+class Model(nn.Module):
+    """What is trained together: the transformer and its prompt encoder."""
+
+    def __init__(self, config: TrainingConfig):
+        super().__init__()
+        self.transformer = Transformer(config.transformer)
+        self.text = PromptEncoder(config.text)
+        initialise(self.transformer)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean squared velocity error over the patches that are not held (`flow.velocity_loss`)."""
+        noisy = add_noise(batch.patches, batch.noise, batch.sigma)
+        text = self.text(batch.tokens)
+        prediction = self.transformer(noisy, batch.sigma, batch.layout, text)
+        kind = self.transformer.config.prediction
+        error = velocity_loss(noisy, batch.patches, batch.noise, prediction.float(), batch.sigma, kind)
+        free = batch.sigma > 0
+        return (error * free).sum() / free.sum().clamp(min=1)
+
+
+def initialise(transformer: Transformer) -> None:
+    """Every block starts as nearly nothing (adaLN-zero, arXiv 2212.09748), and the first prediction is zero."""
+    for block in transformer.blocks:
+        nn.init.zeros_(block.table)
+        nn.init.zeros_(block.cross_attention.out.weight)
+        nn.init.zeros_(block.cross_attention.out.bias)
+    nn.init.zeros_(transformer.level_out[1].weight)
+    nn.init.zeros_(transformer.level_out[1].bias)
+    nn.init.zeros_(transformer.head_table)
+    nn.init.zeros_(transformer.patch_out.weight)
+    nn.init.zeros_(transformer.patch_out.bias)
+
+
+def train(
+    config: TrainingConfig,
+    output: Path,
+    *,
+    corpus_folder: Path | None = None,
+    workers: int = 1,
+    device: str = "cpu",
+    on_step: Callable[[Progress], None] | None = None,
+    stop_after: int | None = None,
+) -> int:
+    """Train to the end of the recipe, or until Ctrl-C; the steps done. `output` becomes a model bundle as it goes.
+
+    The same call again goes on from the last checkpoint, and its losses are those of a run that never stopped.
+    `stop_after` ends this call at that step, as Ctrl-C would.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    state = load_state(output / "checkpoint.pt", config.fingerprint())
+    corpus = Corpus(corpus_folder or output / "corpus", config.corpus)
+    makers = corpus.start_workers(workers)
+    torch.manual_seed(config.seed)
+    model = Model(config).to(device)
+    ema = copy.deepcopy(model).requires_grad_(False)
+    optimizer = _optimizer(config, model, device)
+    if state is not None:
+        model.load_state_dict(state.model)
+        ema.load_state_dict(state.ema)
+        optimizer.load_state_dict(state.optimizer)
+    step = state.step if state is not None else 0
+    last = min(config.steps, stop_after or config.steps)
+    peak = measure_peak(device)
+    losses = _LossLog(output / "losses.jsonl", step)
+    board = SummaryWriter(str(output / "tensorboard"), purge_step=step)  # type: ignore[no-untyped-call]
+
+    def save() -> None:
+        parts = model.state_dict(), ema.state_dict(), optimizer.state_dict()
+        save_state(output / "checkpoint.pt", State(step, config.fingerprint(), *parts))
+        _save_bundle(config, output, ema, corpus, step)
+
+    try:
+        with _stop_on_interrupt() as stopped:
+            waiting = batches(config, corpus, step)
+            while step < last and not stopped():
+                started = time.perf_counter()
+                batch = next(waiting)
+                loss = _step(config, model, ema, optimizer, batch, step, device)
+                step += 1
+                progress = _progress(config, model, batch, step, loss, time.perf_counter() - started, peak)
+                losses.add(step, loss)
+                for name in ("loss", "clips_per_second", "patches_per_second", "share_of_peak", "starved"):
+                    board.add_scalar(name, getattr(progress, name), step)  # type: ignore[no-untyped-call]
+                if on_step is not None:
+                    on_step(progress)
+                if step % config.checkpoint_every == 0:
+                    save()
+                if step % config.samples_every == 0:
+                    _write_samples(config, output, ema, corpus, step, device)
+        save()
+    finally:
+        losses.close()
+        board.close()  # type: ignore[no-untyped-call]
+        for maker in makers:
+            maker.terminate()
+    return step
+
+
+def _step(
+    config: TrainingConfig,
+    model: Model,
+    ema: Model,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    step: int,
+    device: str,
+) -> float:
+    """One step of gradient descent and of the moving average; the loss."""
+    for group in optimizer.param_groups:
+        group["lr"] = config.optimizer.learning_rate * warmup_stable_decay(config, step)
+    with torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda")):
+        loss = model.loss(_to(batch, device))
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip_norm)
+    optimizer.step()
+    decay = min(config.optimizer.ema, (step + 1) / (step + 10))
+    torch._foreach_lerp_(list(ema.parameters()), list(model.parameters()), 1 - decay)
+    return loss.item()
+
+
+def warmup_stable_decay(config: TrainingConfig, step: int) -> float:
+    """The learning rate's course: up over `warmup` steps, flat, then linearly to zero over the last `cooldown`."""
+    left = (config.steps - step) / max(1.0, config.optimizer.cooldown * config.steps)
+    return min((step + 1) / config.optimizer.warmup, 1.0, left)
+
+
+def _optimizer(config: TrainingConfig, model: Model, device: str) -> torch.optim.Optimizer:
+    """AdamW; matrices decay, vectors and embeddings do not."""
+    decayed = [p for name, p in model.named_parameters() if p.ndim == 2 and "table" not in name and "text." not in name]
+    chosen = {id(p) for p in decayed}
+    others = [p for p in model.parameters() if id(p) not in chosen]
+    groups = [
+        {"params": decayed, "weight_decay": config.optimizer.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.optimizer.learning_rate, betas=config.optimizer.betas, fused=True)
+
+
+def _to(batch: Batch, device: str) -> Batch:
+    moved = {name: getattr(batch, name).to(device, non_blocking=True) for name in ("patches", "noise", "sigma", "layout")
+             if name != "layout"}
+    return dataclasses.replace(batch, **moved, layout=batch.layout.to(device))
+
+
+def _progress(
+    config: TrainingConfig, model: Model, batch: Batch, step: int, loss: float, seconds: float, peak: float
+) -> Progress:
+    lengths = [grid.num_patches for grid in batch.layout.grids]
+    flop = 3 * model.transformer.num_flop(lengths, [len(prompt) for prompt in batch.tokens])
+    return Progress(
+        step,
+        config.steps,
+        loss,
+        batch.num_clips / seconds,
+        sum(lengths) / seconds,
+        flop / seconds / peak,
+        min(1.0, batch.waited / seconds),
+    )
+
+
+def measure_peak(device: str, size: int = 1536, repeats: int = 4) -> float:
+    """Floating point operations a second of this device's plain matrix product (bf16 on a GPU), the best of a few."""
+    cuda = device.startswith("cuda")
+    a = torch.randn(size * (4 if cuda else 1), size, device=device, dtype=torch.bfloat16 if cuda else torch.float32)
+    b = torch.randn(size, size, device=device, dtype=a.dtype)
+    best = float("inf")
+    for _ in range(repeats):
+        started = time.perf_counter()
+        c = a @ b
+        float(c[0, 0])  # waits for the device
+        best = min(best, time.perf_counter() - started)
+    return 2 * a.shape[0] * size * size / best
+
+
+def _bundle_config(config: TrainingConfig, step: int) -> BundleConfig:
+    corpus = config.corpus
+    training = {"recipe": config.name, "steps": step, "of": config.steps, "fingerprint": config.fingerprint()}
+    return BundleConfig(
+        config.name,
+        config.transformer,
+        config.text,
+        "linear",
+        corpus.stride,
+        config.patch,
+        config.native,
+        config.sampling,
+        training=training,
+    )
+
+
+def _save_bundle(config: TrainingConfig, output: Path, ema: Model, corpus: Corpus, step: int) -> None:
+    weights = ema.transformer.state_dict(), ema.text.state_dict()
+    save_bundle(output, _bundle_config(config, step), *weights, corpus.tokenizer)
+
+
+def _write_samples(config: TrainingConfig, output: Path, ema: Model, corpus: Corpus, step: int, device: str) -> None:
+    """A sheet of the recipe's sample prompts, from the moving average."""
+    bundle = Bundle(_bundle_config(config, step), ema.transformer.eval(), ema.text.eval(), corpus.tokenizer)
+    plans = [plan(bundle, Request(prompt, seed=index)) for index, prompt in enumerate(config.sample_prompts)]
+    clips = generate_all(bundle, plans)
+    sheet = contact_sheet([clip.video for clip in clips], labels=list(config.sample_prompts))
+    write(Video(sheet[None], 1.0), output / "samples" / f"{step:07d}.png", overwrite=True)
+    ema.train()
+
+
+class _LossLog:
+    """losses.jsonl: a line to a step; lines beyond the checkpoint that is resumed from are dropped."""
+
+    def __init__(self, path: Path, step: int):
+        kept = path.read_text().splitlines()[:step] if path.exists() else []
+        self.file = path.open("w")
+        self.file.writelines(line + "\n" for line in kept)
+
+    def add(self, step: int, loss: float) -> None:
+        self.file.write(json.dumps({"step": step, "loss": loss}) + "\n")
+        self.file.flush()
+
+    def close(self) -> None:
+        self.file.close()
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM ask the loop to stop after its step; a second one ends it at once."""
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    try:
+        previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: no signals there
+        yield lambda: False
+        return
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

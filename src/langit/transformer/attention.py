@@ -1,0 +1,67 @@
+"""Attention over packed sequences: each clip sees its own keys and nobody else's.
+
+The path is chosen here and nowhere else. `attend_reference` is the plain one that every other path is tested against.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor
+
+from langit.packing import Bounds
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, query_bounds: Bounds, key_bounds: Bounds) -> Tensor:
+    """softmax(q k^T / sqrt(dim)) v inside each part: (N, heads, dim), (M, heads, dim) x 2 -> (N, heads, dim).
+
+    Parts of equal lengths share one batched call of the fused kernel; a loop over parts beats a dense mask twofold.
+    """
+    _check(query, key, query_bounds, key_bounds)
+    query_lengths, key_lengths = _lengths(query_bounds), _lengths(key_bounds)
+    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for part, lengths in enumerate(zip(query_lengths, key_lengths, strict=True)):
+        groups[lengths].append(part)
+    if len(groups) == 1:  # all alike: no copy at all
+        return _batched(query, key, value, len(query_lengths))
+    # split and cat, not slices: the gradient of a slice is a whole tensor of zeros.
+    queries, keys, values = query.split(query_lengths), key.split(key_lengths), value.split(key_lengths)
+    results: list[Tensor | None] = [None] * len(query_lengths)
+    for members in groups.values():
+        q, k, v = (torch.cat([tensors[part] for part in members]) for tensors in (queries, keys, values))
+        for part, result in zip(members, _batched(q, k, v, len(members)).chunk(len(members)), strict=True):
+            results[part] = result
+    return torch.cat([result for result in results if result is not None])
+
+
+def attend_reference(query: Tensor, key: Tensor, value: Tensor, query_bounds: Bounds, key_bounds: Bounds) -> Tensor:
+    """The same by the formula, with one dense mask over the whole pack."""
+    _check(query, key, query_bounds, key_bounds)
+    query_part, key_part = (_part_of(bounds, query.device) for bounds in (query_bounds, key_bounds))
+    scores = torch.einsum("qhd,khd->hqk", query, key) / query.shape[-1] ** 0.5
+    scores = scores.masked_fill(query_part[:, None] != key_part[None, :], float("-inf"))
+    return torch.einsum("hqk,khd->qhd", scores.softmax(-1), value)
+
+
+def _batched(query: Tensor, key: Tensor, value: Tensor, parts: int) -> Tensor:
+    q, k, v = (rearrange(tensor, "(b n) h d -> b h n d", b=parts) for tensor in (query, key, value))
+    return rearrange(F.scaled_dot_product_attention(q, k, v), "b h n d -> (b n) h d")
+
+
+def _lengths(bounds: Bounds) -> list[int]:
+    return [end - start for start, end in pairwise(bounds)]
+
+
+def _part_of(bounds: Bounds, device: torch.device) -> Tensor:
+    lengths = torch.tensor(_lengths(bounds), device=device)
+    return torch.arange(len(lengths), device=device).repeat_interleave(lengths)
+
+
+def _check(query: Tensor, key: Tensor, query_bounds: Bounds, key_bounds: Bounds) -> None:
+    assert len(query_bounds) == len(key_bounds), "as many parts of queries as of keys"
+    assert query.shape[0] == query_bounds[-1], "query boundaries cover the queries"
+    assert key.shape[0] == key_bounds[-1], "key boundaries cover the keys"

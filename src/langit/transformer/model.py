@@ -1,0 +1,172 @@
+"""The diffusion transformer, from 5 million to 14 billion parameters: the Wan 2.1/2.2 block on packed patches.
+
+It sees noisy patches, each with its own noise level, and the prompt; it predicts the clean patches or the velocity
+(`TransformerConfig.prediction`; `flow.py` converts). Read `Transformer.forward`, then `Block.forward`.
+Papers: DiT (arXiv 2212.09748) for adaLN, PixArt-alpha (arXiv 2310.00426) for its shared form with a table per block,
+Wan (arXiv 2503.20314) for the whole.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from langit.packing import Bounds, Layout, Text
+from langit.transformer.attention import attend
+from langit.transformer.rotary import rotate, rotations
+
+Prediction = Literal["x", "velocity"]
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """The shape of a transformer. The defaults are those of Wan 2.1 where one value serves every size."""
+
+    patch_dim: int  # P, numbers in a patch that enters
+    out_dim: int  # numbers in a patch that leaves
+    width: int  # D
+    depth: int
+    num_heads: int
+    ffn_width: int
+    text_width: int  # width of the prompt's states
+    prediction: Prediction = "velocity"
+    place_frequencies: int = 0  # absolute positions beside the rotary ones: this many octaves, 0 for none (Wan)
+    time_frequencies: int = 256
+    eps: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if self.width % self.num_heads or (self.width // self.num_heads) % 2:
+            raise ValueError(
+                f"width {self.width} does not divide into {self.num_heads} heads of an even size; change one of them"
+            )
+
+
+class Transformer(nn.Module):
+    """denoise: patches (N, P) at levels (N,), prompts (L, text width) -> prediction (N, out_dim)."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.patch_in = nn.Linear(config.patch_dim, width)
+        self.place_in = nn.Linear(6 * config.place_frequencies, width, bias=False) if config.place_frequencies else None
+        self.text_in = nn.Sequential(nn.Linear(config.text_width, width), nn.GELU("tanh"), nn.Linear(width, width))
+        self.level_in = nn.Sequential(nn.Linear(config.time_frequencies, width), nn.SiLU(), nn.Linear(width, width))
+        self.level_out = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.head_table = nn.Parameter(torch.randn(2, width) / width**0.5)
+        self.patch_out = nn.Linear(width, config.out_dim)
+
+    def forward(self, patches: Tensor, sigma: Tensor, layout: Layout, text: Text) -> Tensor:
+        """patches (N, P), sigma (N,) in [0, 1], layout of the same N, a prompt for every clip -> (N, out_dim)."""
+        x = self.patch_in(patches)  # (N, D)
+        if self.place_in is not None:
+            x = x + self.place_in(place_features(layout.places, self.config.place_frequencies).to(x.dtype))
+        words = self.text_in(text.states)  # (L, D)
+
+        # Levels repeat (one per clip or per frame, or one in all), so embed each distinct one once. U levels.
+        levels, level_of_patch = torch.unique(sigma, return_inverse=True)
+        features = level_features(levels, self.config.time_frequencies).to(x.dtype)
+        embedded = self.level_in(features)  # (U, D)
+        modulation = self.level_out(embedded).unflatten(-1, (6, -1))  # (U, 6, D)
+        at = None if len(levels) == 1 else level_of_patch
+
+        rotation = rotations(layout.positions, self.config.width // self.config.num_heads)
+        for block in self.blocks:
+            x = block(x, modulation, at, rotation, layout.bounds, words, text.bounds)
+
+        shift, scale = _per_patch(self.head_table + embedded[:, None], at)
+        return self.patch_out(_modulate(x, scale, shift, self.config.eps))
+
+    def num_flop(self, lengths: list[int], text_lengths: list[int]) -> float:
+        """Floating point operations of one forward pass over clips of these many patches and text tokens."""
+        width, ffn, n, words = self.config.width, self.config.ffn_width, sum(lengths), sum(text_lengths)
+        linear = n * (6 * width**2 + 2 * width * ffn) + words * 2 * width**2
+        pairs = sum(a * a + a * b for a, b in zip(lengths, text_lengths, strict=True))
+        ends = n * width * (self.config.patch_dim + self.config.out_dim)
+        return float(2 * self.config.depth * linear + 4 * self.config.depth * pairs * width + 2 * ends)
+
+
+class Block(nn.Module):
+    """Self-attention among a clip's patches, cross-attention to its prompt, feed-forward."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        self.eps = config.eps
+        self.table = nn.Parameter(torch.randn(6, config.width) / config.width**0.5)
+        self.self_attention = Attention(config)
+        self.cross_norm = nn.LayerNorm(config.width, config.eps)
+        self.cross_attention = Attention(config)
+        self.ffn_in = nn.Linear(config.width, config.ffn_width)
+        self.ffn_out = nn.Linear(config.ffn_width, config.width)
+
+    def forward(
+        self,
+        x: Tensor,
+        modulation: Tensor,
+        at: Tensor | None,
+        rotation: Tensor,
+        bounds: Bounds,
+        words: Tensor,
+        word_bounds: Bounds,
+    ) -> Tensor:
+        """x (N, D), modulation (U, 6, D) of the distinct levels, `at` (N,) the level of each patch -> (N, D)."""
+        shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = _per_patch(self.table + modulation, at)
+        seen = _modulate(x, scale_1, shift_1, self.eps)
+        x = x + gate_1 * self.self_attention(seen, seen, bounds, bounds, rotation)
+        x = x + self.cross_attention(self.cross_norm(x), words, bounds, word_bounds)
+        hidden = F.gelu(self.ffn_in(_modulate(x, scale_2, shift_2, self.eps)), approximate="tanh")
+        return x + gate_2 * self.ffn_out(hidden)
+
+
+class Attention(nn.Module):
+    """Multi-head attention with RMS-normalised queries and keys (over the full width, as Wan does)."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        self.num_heads = config.num_heads
+        self.query, self.key, self.value, self.out = (nn.Linear(config.width, config.width) for _ in range(4))
+        self.query_norm = nn.RMSNorm(config.width, config.eps)
+        self.key_norm = nn.RMSNorm(config.width, config.eps)
+
+    def forward(
+        self, x: Tensor, context: Tensor, bounds: Bounds, context_bounds: Bounds, rotation: Tensor | None = None
+    ) -> Tensor:
+        """x (N, D) attends to context (M, D), part by part -> (N, D)."""
+        query = self.query_norm(self.query(x)).unflatten(-1, (self.num_heads, -1))  # (N, heads, dim)
+        key = self.key_norm(self.key(context)).unflatten(-1, (self.num_heads, -1))
+        value = self.value(context).unflatten(-1, (self.num_heads, -1))
+        if rotation is not None:
+            query, key = rotate(query, rotation), rotate(key, rotation)
+        return self.out(attend(query, key, value, bounds, context_bounds).flatten(1))  # type: ignore[no-any-return]
+
+
+def level_features(sigma: Tensor, num: int) -> Tensor:
+    """Sinusoids of the noise level, (U,) -> (U, num): cosines then sines of 1000 * sigma."""
+    frequencies = torch.exp(-math.log(10000.0) * torch.arange(num // 2, device=sigma.device) / (num // 2))
+    angle = 1000.0 * sigma.float()[:, None] * frequencies
+    return torch.cat([angle.cos(), angle.sin()], -1)
+
+
+def place_features(places: Tensor, octaves: int) -> Tensor:
+    """Sinusoids of the place in the frame, (N, 3) -> (N, 6 * octaves)."""
+    angle = places[:, :, None] * (math.pi / 2 * 2.0 ** torch.arange(octaves, device=places.device))
+    return torch.cat([angle.sin(), angle.cos()], -1).flatten(1)
+
+
+def _modulate(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
+    """adaLN: LayerNorm(x) * (1 + scale) + shift, in float32 as Wan computes it."""
+    normed = F.layer_norm(x.float(), x.shape[-1:], eps=eps)
+    return torch.addcmul(shift, normed, 1 + scale).to(x.dtype)
+
+
+def _per_patch(modulation: Tensor, at: Tensor | None) -> tuple[Tensor, ...]:
+    """(U, k, D) of the distinct levels -> k tensors, (N, D) each, or (D,) where there is but one level."""
+    if at is None:
+        return modulation[0].unbind(0)
+    return tuple(part.index_select(0, at) for part in modulation.unbind(1))

@@ -115,16 +115,17 @@ def generate(
 
 def animate(bundle: Bundle, request: Request, image: str | Path) -> Request:
     """The request with a picture as its first frame, in the picture's own aspect unless a size is given."""
-    if request.size is None:
+    size = request.size
+    if size is None:
         picture = read_image(image)
         height, width = picture.shape[:2]
         area = bundle.config.native.height * bundle.config.native.width
         aspect = min(max(width / height, 1 / bundle.config.native.max_aspect), bundle.config.native.max_aspect)
-        request = replace(request, size=(round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)))
-    assert request.size is not None
-    _, width, height = _rounded(bundle, request.size)
+        size = (round((area * aspect) ** 0.5), round((area / aspect) ** 0.5))
+    _, width, height = _rounded(bundle, size)
     first = read_image(image, size=(height, width))
-    return replace(request, size=(width, height), conditions=(*request.conditions, FramesCondition({0: first})))
+    # A size that the user gave stays as given, so that `plan` says what became of it.
+    return replace(request, size=request.size or (width, height), conditions=(*request.conditions, FramesCondition({0: first})))
 
 
 def plan(bundle: Bundle, request: Request) -> Plan:

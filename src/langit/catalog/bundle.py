@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,14 +72,21 @@ class BundleConfig:
     training: dict[str, Any] = field(default_factory=dict)  # recipe, steps, commit: how it came to be
     format: int = FORMAT
 
+    def __post_init__(self) -> None:
+        for name, sizes in (("stride", self.stride), ("patch", self.patch)):
+            if len(sizes) != 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
+                raise ValueError(f"a {name} is three whole numbers (frames, rows, columns) of at least 1, not {sizes}")
+
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> BundleConfig:
-        """Raises KeyError or TypeError where a field is missing or unknown."""
+        """Raises KeyError, TypeError or ValueError where a field is missing, unknown or impossible."""
         nested = {
             "transformer": TransformerConfig(**values["transformer"]),
             "text": PromptEncoderConfig(**values["text"]),
             "native": Native(**values["native"]),
-            "sampling": SamplingDefaults(**values["sampling"]),
+            "sampling": SamplingDefaults(
+                **{**values["sampling"], "guidance_interval": tuple(values["sampling"]["guidance_interval"])}
+            ),
             "stride": tuple(values["stride"]),
             "patch": tuple(values["patch"]),
         }
@@ -103,6 +112,9 @@ class Bundle:
         for module in (self.transformer, self.text):
             for tensor in module.state_dict().values():
                 digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        if isinstance(self.tokenizer, LinearTokenizer):
+            for tensor in self.tokenizer.tensors().values():
+                digest.update(tensor.contiguous().numpy().tobytes())
         return digest.hexdigest()[:12]
 
 
@@ -130,18 +142,35 @@ def save_bundle(
 def load_bundle(folder: Path, device: str = "cpu") -> Bundle:
     """Read a bundle folder; `InputError` in one sentence for whatever is missing, damaged or of another format."""
     config = _read_config(folder)
+    tokenizer = _read_tokenizer(folder, config)
     try:
-        transformer, text = Transformer(config.transformer), PromptEncoder(config.text)
-    except ValueError as error:
-        raise InputError(f"The model in {folder} has an impossible shape: {error}.") from error
+        with torch.device("meta"):  # shapes alone: the weights come from the files
+            transformer, text = Transformer(config.transformer), PromptEncoder(config.text)
+    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+        raise InputError(f"The model in {folder} has an impossible shape ({error}). Fetch the model again.") from error
+    patch_dim = tokenizer.channels * math.prod(config.patch)
+    if (config.transformer.patch_dim, config.transformer.out_dim) != (patch_dim, patch_dim):
+        raise InputError(
+            f"The model in {folder} takes patches of {config.transformer.patch_dim} numbers and gives "
+            f"{config.transformer.out_dim}, but its tokenizer makes {patch_dim}. Fetch the model again."
+        )
     for name, module in (("transformer", transformer), ("text", text)):
         _fill(module, _read_tensors(folder / f"{name}.safetensors"), folder)
         module.requires_grad_(False).eval().to(device)
-    tokenizer: Tokenizer = PixelTokenizer(config.stride)
-    if config.tokenizer == "linear":
-        tensors = _read_tensors(folder / "tokenizer.safetensors")
-        tokenizer = LinearTokenizer(config.stride, *(tensors[key].float() for key in ("mean", "components", "scale")))
     return Bundle(config, transformer, text, tokenizer)
+
+
+def _read_tokenizer(folder: Path, config: BundleConfig) -> Tokenizer:
+    if config.tokenizer == "pixels":
+        return PixelTokenizer(config.stride)
+    if config.tokenizer != "linear":
+        raise InputError(f"The model in {folder} has a {config.tokenizer!r} tokenizer; langit knows linear and pixels.")
+    tensors = _read_tensors(folder / "tokenizer.safetensors")
+    channels = tensors["scale"].numel() if "scale" in tensors else 0
+    pixels = PixelTokenizer(config.stride).channels
+    expected = {"mean": (pixels,), "components": (pixels, channels), "scale": (channels,)}
+    _check_shapes(tensors, expected, folder)
+    return LinearTokenizer(config.stride, *(tensors[name].float() for name in expected))
 
 
 def _read_config(folder: Path) -> BundleConfig:
@@ -150,14 +179,15 @@ def _read_config(folder: Path) -> BundleConfig:
         raise InputError(f"{folder} is not a model: it has no config.json. Name a folder that `langit train` wrote.")
     try:
         values = json.loads(path.read_text())
-        if values.get("format") != FORMAT:
-            raise InputError(
-                f"The model in {folder} has format {values.get('format')}; this langit reads format {FORMAT}. "
-                "Use the version of langit that wrote it, or train it again."
-            )
-        return BundleConfig.from_json(values)
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is not the configuration of a langit model ({error}). Fetch the model again.") from error
+        if values.get("format") == FORMAT:
+            return BundleConfig.from_json(values)
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        why = f"{type(error).__name__}: {error}"
+        raise InputError(f"{path} is not the configuration of a langit model ({why}). Fetch the model again.") from error
+    raise InputError(
+        f"The model in {folder} has format {values.get('format')}; this langit reads format {FORMAT}. "
+        "Use the version of langit that wrote it, or train it again."
+    )
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
@@ -173,12 +203,17 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 
 def _fill(module: torch.nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
     expected = module.state_dict()
-    for name, tensor in expected.items():
+    _check_shapes(tensors, {name: tuple(tensor.shape) for name, tensor in expected.items()}, folder)
+    filled = {name: tensors[name].to(tensor.dtype, copy=True) for name, tensor in expected.items()}
+    module.load_state_dict(filled, assign=True)
+
+
+def _check_shapes(tensors: dict[str, Tensor], expected: Mapping[str, tuple[int, ...]], folder: Path) -> None:
+    for name, shape in expected.items():
         if name not in tensors:
             raise InputError(f"The weights in {folder} lack the tensor {name}. Fetch the model again.")
-        if tensors[name].shape != tensor.shape:
+        if tensors[name].shape != shape:
             raise InputError(
-                f"The tensor {name} in {folder} is {tuple(tensors[name].shape)} where config.json says "
-                f"{tuple(tensor.shape)}. Fetch the model again."
+                f"The tensor {name} in {folder} is {tuple(tensors[name].shape)} where config.json says {shape}. "
+                "Fetch the model again."
             )
-    module.load_state_dict({name: tensors[name].to(tensor.dtype) for name, tensor in expected.items()})

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
+import warnings
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from langit.catalog.bundle import Bundle, load_bundle
 from langit.types import InputError
@@ -16,11 +14,24 @@ from langit.types import InputError
 EMBEDDED = "embedded"
 """The name of the model that ships in the package."""
 
+HUB_FILES = [
+    "config.json",
+    "transformer.safetensors",
+    "text.safetensors",
+    "tokenizer.safetensors",
+    "README.md",
+    "LICENSE*",
+]
+"""What is fetched of a repository: never the gigabytes of a model that is not langit's."""
+
+HUB_SECONDS = 10.0  # that the hub may take to say which commit a name means
+
 
 def find_model(model: str) -> Path:
-    """The folder of the embedded model, of a local path, or of a hub repository (owner/name, fetched once and kept).
+    """The folder of the embedded model, of a local path, or of a hub repository (owner/name or owner/name@revision).
 
-    `InputError` when there is no such model, it may not be read, or the hub cannot be reached.
+    A repository is fetched once and kept; when the hub cannot give it later, the kept copy serves, with a warning.
+    `InputError` when there is no such model or it cannot be had, `OSError` when it cannot be kept on this disk.
     """
     if model == EMBEDDED:
         return Path(str(files("langit.catalog") / EMBEDDED))
@@ -29,7 +40,7 @@ def find_model(model: str) -> Path:
         return folder
     if folder.exists():
         raise InputError(f"{model} is a file; a model is a folder with config.json. Name the folder.")
-    if re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w.-]+)?", model) and not model.startswith((".", "/", "runs/")):
+    if re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", model) and not model.startswith((".", "runs/")):
         return _from_hub(model)
     raise InputError(
         f"There is no model {model!r}: it is neither {EMBEDDED!r}, nor a folder, nor a hub repository written owner/name."
@@ -43,18 +54,85 @@ def load(model: str = EMBEDDED, device: str = "cpu") -> Bundle:
 
 
 def _from_hub(model: str) -> Path:
+    # Imported here: it takes a while, and most models are folders.
+    from huggingface_hub.errors import HFValidationError, HTTPError, OfflineModeIsEnabled
+
     repository, _, revision = model.partition("@")
     try:
-        folder = snapshot_download(
-            repository, revision=revision or None, allow_patterns=["*.json", "*.safetensors", "LICENSE*", "README.md"]
-        )
-    except GatedRepoError as error:
-        raise InputError(f"The hub repository {repository} is gated; accept its terms there and log in first.") from error
-    except RepositoryNotFoundError as error:
-        raise InputError(f"There is no folder and no hub repository {model!r} that you may read.") from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        kept = _kept(repository, revision or None)
+        if kept is not None and kept.name == revision:  # a commit never changes
+            return kept
+        folder = _fetch(repository, revision or None, kept)
+    except HFValidationError as error:
         raise InputError(
-            f"{model!r} is not a folder here, and the hub could not be reached for it "
-            f"({type(error).__name__}). Check the name and the network."
+            f"There is no folder {model!r}, and no hub repository can have that name: {_first_line(error)}"
         ) from error
-    return Path(folder)
+    except (HTTPError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of this machine, not of the hub
+            raise OSError(error.errno, f"{model!r} could not be kept here: {error.strerror}.") from error
+        reason = _reason(model, error)
+        if kept is None:
+            raise InputError(reason) from error
+        if not isinstance(error, OfflineModeIsEnabled):
+            warnings.warn(f"{reason} The copy that was fetched before is used.", stacklevel=4)
+        folder = kept
+    if not (folder / "config.json").is_file():
+        raise InputError(f"The hub repository {repository} is not a langit model: it has no config.json.")
+    return folder
+
+
+def _kept(repository: str, revision: str | None) -> Path | None:
+    """The whole copy of a repository that was fetched before, without asking the hub."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=HUB_FILES, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+
+
+def _fetch(repository: str, revision: str | None, kept: Path | None) -> Path:
+    """The repository as the hub has it now: `kept` when that is still it."""
+    from huggingface_hub import HfApi, snapshot_download
+
+    commit = HfApi().model_info(repository, revision=revision, timeout=HUB_SECONDS).sha
+    if commit is None:
+        raise ValueError("the hub named no commit")
+    if kept is not None and kept.name == commit:
+        return kept
+    folder = Path(snapshot_download(repository, revision=commit, allow_patterns=HUB_FILES))
+    # Only now does the revision's name lead to the new commit: if the download fails, it leads to the copy before.
+    snapshot_download(repository, revision=revision, allow_patterns=HUB_FILES)
+    return folder
+
+
+def _reason(model: str, error: Exception) -> str:
+    """Why the hub did not give a repository, and what to do."""
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    repository, _, revision = model.partition("@")
+    if isinstance(error, GatedRepoError):
+        return f"The hub repository {repository} is gated; accept its terms on its page and log in with `hf auth login`."
+    if isinstance(error, RevisionNotFoundError):
+        return f"The hub repository {repository} has no revision {revision!r}; leave out @{revision} for its newest."
+    if isinstance(error, RepositoryNotFoundError):
+        return f"There is no folder {model!r}, and no hub repository of that name that you may read."
+    if isinstance(error, OfflineModeIsEnabled):
+        return f"{model!r} is not a folder and no copy of it is kept here; unset HF_HUB_OFFLINE to fetch it from the hub."
+    if isinstance(error, HfHubHTTPError):
+        return f"The hub refused {model!r} ({error.response.status_code} {error.response.reason_phrase}); try again later."
+    return (
+        f"{model!r} is not a folder here, and the hub could not be reached for it or broke off "
+        f"({type(error).__name__}); check the network and try again."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

@@ -32,8 +32,8 @@ class RegionCondition:
                 f"A region of {self.free.shape} over frames of {self.frames.shape[:3]} was given for a clip of {wanted} "
                 "(frames, rows, columns); scale both to the clip first."
             )
-        latents = encode(tokenizer, torch.from_numpy(self.frames).float() / 127.5 - 1)
-        pixels = torch.from_numpy(self.free).float()[..., None].expand(*wanted, 3)
+        latents = encode(tokenizer, torch.from_numpy(self.frames.astype(np.float32)) / 127.5 - 1)
+        pixels = torch.from_numpy(self.free.astype(np.float32))[..., None].expand(*wanted, 3)
         boxes = encode(PixelTokenizer(tokenizer.stride), pixels)  # the same boxes of pixels that make one latent
         free_latents = reduce(boxes, "c f h w -> 1 f h w", "max")
         mask = to_patches(free_latents, patch).amax(1) == 0

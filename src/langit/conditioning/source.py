@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from langit.conditioning.held import Held
@@ -27,5 +28,5 @@ class SourceCondition:
                 f"A source of {self.frames.shape[:3]} was given for a clip of {shape} (frames, rows, columns); "
                 "scale and trim it first."
             )
-        content = to_patches(encode(tokenizer, torch.from_numpy(self.frames).float() / 127.5 - 1), patch)
+        content = to_patches(encode(tokenizer, torch.from_numpy(self.frames.astype(np.float32)) / 127.5 - 1), patch)
         return Held(torch.zeros(len(content), dtype=torch.bool), content, self.strength)

@@ -50,12 +50,18 @@ class Levels:
 def draw_task(grid: Grid, generator: torch.Generator, shares: Mapping[str, float] = SHARES) -> str:
     """The name of a task that this grid can have."""
     names = [name for name in shares if grid.t > 1 or name in STILL_TASKS]
+    if not names:
+        raise ValueError(f"a clip of one frame knows the tasks {', '.join(STILL_TASKS)}; the shares name neither")
     weights = torch.tensor([shares[name] for name in names])
     return names[int(torch.multinomial(weights, 1, generator=generator))]
 
 
 def held_patches(task: str, grid: Grid, generator: torch.Generator) -> Tensor:
-    """(N,) bool: the patches that the task holds clean; never all of them."""
+    """(N,) bool: the patches that the task holds clean; never all of them. ValueError for a task this grid cannot have."""
+    if task not in SHARES:
+        raise ValueError(f"there is no training task {task!r}; the tasks are {', '.join(SHARES)}")
+    if grid.t == 1 and task not in STILL_TASKS:
+        raise ValueError(f"a clip of one frame knows the tasks {', '.join(STILL_TASKS)}, not {task}")
 
     def between(low: int, high: int) -> int:
         return int(torch.randint(low, high + 1, (1,), generator=generator))
@@ -82,8 +88,6 @@ def held_patches(task: str, grid: Grid, generator: torch.Generator) -> Tensor:
             spans.append(slice(start, start + length))
         free[tuple(spans)] = True
         return ~grid.box(free)
-    elif task not in ("text", "frames"):
-        raise ValueError(f"there is no training task {task!r}; the tasks are {', '.join(SHARES)}")
     return grid.box(frames)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from langit.sampling.solvers import Denoise
@@ -10,8 +11,9 @@ from langit.sampling.solvers import Denoise
 def guided(with_prompt: Denoise, without: Denoise, scale: float, interval: tuple[float, float] = (0.0, 1.0)) -> Denoise:
     """Classifier-free guidance (arXiv 2207.12598), only where the noise level is in `interval` (arXiv 2404.07724).
 
-    x0 = without + scale * (with - without). Outside the interval, and at scale 1, the second evaluation is not made. The
-    level of a step is that of its noisiest patch.
+    x0 = without + scale * (with - without). Each patch goes by its own level, so that clips packed together do not decide
+    for one another; held patches (level 0) count for none. Where no patch is in the interval, and at scale 1, the second
+    evaluation is not made.
     """
     if scale == 1.0:
         return with_prompt
@@ -19,9 +21,10 @@ def guided(with_prompt: Denoise, without: Denoise, scale: float, interval: tuple
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         x0 = with_prompt(x, sigma)
-        if not low <= float(sigma.max()) <= high:
+        guides = (sigma > 0) & (sigma >= low) & (sigma <= high)
+        if not guides.any():
             return x0
         base = without(x, sigma)
-        return base + scale * (x0 - base)
+        return torch.where(guides[:, None], base + scale * (x0 - base), x0)
 
     return denoise

@@ -44,8 +44,8 @@ def dpmpp_2m(denoise: Denoise, x: Tensor, levels: Tensor, on_step: OnStep) -> Te
     """DPM-Solver++(2M) (arXiv 2211.01095, algorithm 2) with alpha = 1 - sigma: one evaluation a step, second order.
 
     x_then = (sigma_then / sigma_now) x - alpha_then (exp(-h) - 1) D, h = lambda_then - lambda_now,
-    lambda = log(alpha / sigma); D extrapolates the last two predictions. The first and the last step are first order,
-    where h is infinite.
+    lambda = log(alpha / sigma); D extrapolates the last two predictions. Where h is infinite (from level 1 or to level 0)
+    a step, and the one that would lean on it, are first order.
     """
     last_x0, last_h = None, None
     for step, (now, then) in enumerate(pairwise(levels)):

@@ -1,9 +1,9 @@
 """The sky and the ground, where no thing is: light by time of day, ground patterns, fog.
 
 The camera never rolls, so height above the horizon, distance to the ground along the camera's axis, sky colour and fog
-depend on the row alone; only the ground pattern varies along a row. A pixel is `base[row] + swing[row] * pattern`, which
-makes a moving camera's backdrop a handful of operations. Patterns are fixed in the world and filtered by the pixel's
-footprint on the ground; rows are averaged over sub-rows; so nothing flickers when the camera moves.
+depend on the row alone; only the ground pattern varies along a row. A pixel is `base[row] + swing[row] * pattern`,
+which makes a moving camera's backdrop a handful of operations. Patterns are fixed in the world and filtered by the
+pixel's footprint on the ground; rows are averaged over sub-rows; so nothing flickers when the camera moves.
 """
 
 from __future__ import annotations
@@ -77,10 +77,12 @@ GROUND_COLOURS: dict[str, tuple[Colour, Colour]] = {
 
 
 def sky(palette: Floats, elevation: Floats) -> Floats:
-    """Radiance (..., 3) of the sky at sines of elevation (...); palette (..., 3 stops, 3). Below 0 it is the horizon's."""
-    up = np.maximum(elevation, 0)[..., None]
-    horizon, middle, zenith = palette[..., 0, :], palette[..., 1, :], palette[..., 2, :]
-    return horizon + (middle - horizon) * (up / (up + 0.12)) + (zenith - middle) * (up * up / (up * up + 0.2))
+    """Radiance (3, V, ...) of the sky at sines of elevation (V, ...), by palettes (3 or more, 3, V, 1)."""
+    up = np.maximum(elevation, 0)
+    horizon, middle, zenith = palette[:3]
+    colour: Floats = horizon + (middle - horizon) * (up / (up + 0.12))
+    colour += (zenith - middle) * (up * up / (up * up + 0.2))
+    return colour
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class View:
 
 @dataclass(frozen=True)
 class Backdrop:
-    """V views without things. Rows are (coefficient, colour, V, H): base and swing in the light, base and swing in shade."""
+    """V views without things. Coefficients of rows: base and swing in the light, base and swing in shade."""
 
     rows: Tensor  # (4, 3, V, H)
     pattern: Tensor  # (V, H, W) in about [-1, 1], zero in the sky
@@ -147,27 +149,27 @@ def _rows(view: View) -> tuple[Floats, Floats]:
     drop = view.forward[:, 2:] - fine * view.up[:, 2:]  # (V, H * sub): height gained per metre along the axis
     elevation = drop / np.sqrt(1 + (fine * view.half_height[:, None]) ** 2)
     distance = np.where(drop < -1e-6, view.position[:, 2:] / np.maximum(-drop, 1e-6), np.inf)
-    clear = np.where(np.isfinite(distance), 1 / (1 + (distance / FOG_DISTANCE) ** 2), 0.0)[..., None]
-    air = sky(view.palette[:, None], elevation)  # (V, H * sub, 3)
-    colours = np.array(list(GROUND_COLOURS.values()))[view.ground]  # (V, 2, 3)
-    ambient = view.palette[:, 4]
-    lit = ambient + view.palette[:, 3] * np.maximum(view.light[:, 2:], 0)
+    clear = np.where(np.isfinite(distance), 1 / (1 + (distance / FOG_DISTANCE) ** 3), 0.0)
+    palette = view.palette.transpose(1, 2, 0)[..., None]  # (6, 3, V, 1)
+    haze = sky(palette, elevation) * (1 - clear)  # (3, V, H * sub)
+    colours = np.array(list(GROUND_COLOURS.values()))[view.ground].transpose(1, 2, 0)[..., None]  # (2, 3, V, 1)
+    ambient = palette[4]
+    lit = ambient + palette[3] * np.maximum(view.light[:, 2:], 0)
     rows = np.stack(
         [
-            air * (1 - clear) + clear * (colours[:, 0] * lit)[:, None],
-            clear * (colours[:, 1] * lit)[:, None],
-            air * (1 - clear) + clear * (colours[:, 0] * ambient)[:, None],
-            clear * (colours[:, 1] * ambient)[:, None],
+            haze + clear * (colours[0] * lit),
+            clear * (colours[1] * lit),
+            haze + clear * (colours[0] * ambient),
+            clear * (colours[1] * ambient),
         ]
-    )  # (4, V, H * sub, 3)
+    )  # (4, 3, V, H * sub)
     views = len(view.position)
-    rows = rows.reshape(4, views, view.height, _SUB_ROWS, 3).mean(3)
-    by_row = (1 - clear[..., 0]).reshape(views, view.height, _SUB_ROWS).mean(2)
-    return np.ascontiguousarray(rows.transpose(0, 3, 1, 2)), by_row
+    by_row = (1 - clear).reshape(views, view.height, _SUB_ROWS).mean(2)
+    return np.ascontiguousarray(rows.reshape(4, 3, views, view.height, _SUB_ROWS).mean(4)), by_row
 
 
 def _glow(view: View, by_row: Floats, device: torch.device) -> tuple[Tensor, Tensor, Tensor] | None:
-    """A round glow about the sun or moon: in the image plane a Gaussian is a product of one over rows and one over columns."""
+    """A round glow about the sun or moon: in the image plane a Gaussian is one over rows times one over columns."""
     ahead = np.einsum("vc,vc->v", view.light, view.forward)
     tint = view.palette[:, 5] * np.clip(ahead, 0, 1)[:, None] ** 2
     if not np.any((tint > 0) & (ahead[:, None] > 0.3)):
@@ -202,7 +204,7 @@ def _pattern(view: View, device: torch.device) -> Tensor:
     pattern = torch.empty(len(view.position), view.height, view.width, device=device)
     for ground in np.unique(view.ground):
         chosen = np.nonzero(view.ground == ground)[0]
-        place = []  # along world x and y: where each row starts (V, H), how it grows along the row (V, H), footprint (V, H)
+        place = []
         for axis in (0, 1):
             start = view.position[chosen, axis, None] + distance[chosen] * (
                 view.forward[chosen, axis, None] - rows * view.up[chosen, axis, None]
@@ -294,8 +296,8 @@ _PATTERNS = {"grass": _grass, "sand": _sand, "tiles": _tiles, "wood": _wood, "sn
 
 
 def _noise(x: _Axis, y: _Axis, scale_x: float, scale_y: float) -> tuple[Tensor, Tensor]:
-    """Two smooth random fields, (V, H, W) each, of unit variance: one turn is 1 / scale metres and holds about 7 blots of
-    the coarse field and 28 of the fine."""
+    """Two smooth random fields, (V, H, W) each, of unit variance: one turn is 1 / scale metres and holds about 7 blots
+    of the coarse field and 28 of the fine."""
     u, v = x.at(scale_x), y.at(scale_y)
     u -= u.floor()
     v -= v.floor()

@@ -5,6 +5,7 @@ A view is one frame of one scene; a body is one thing in one view. V views, B bo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -16,12 +17,12 @@ from torch import Tensor
 from langit.simulator import camera as pinhole
 from langit.simulator.backdrop import GROUND_COLOURS, Floats, View, palette_rows
 from langit.simulator.shapes import KINDS, UNIT_SHAPE, Z_RANGE
-from langit.simulator.world import COLOURS, Camera, Scene, Thing
+from langit.simulator.world import COLOURS, Array, Camera, Scene, Thing
 
 NEAR = 0.05
 """Metres in front of the camera where projection gives up."""
 
-_SURFACES = {"matte": (1.0, 0.0, 0.0, 0.0), "rubber": (0.92, 0.34, 0.0, 0.0), "metal": (0.34, 0.10, 1.7, 0.85)}
+_SURFACES = {"matte": (1.0, 0.0, 0.0, 0.0), "rubber": (0.92, 0.24, 0.0, 0.0), "metal": (0.38, 0.10, 1.7, 0.80)}
 """Diffuse, broad highlight, sharp highlight and mirror of each material."""
 
 _NOWHERE = (0, -1, 0, -1)
@@ -29,7 +30,10 @@ _NOWHERE = (0, -1, 0, -1)
 
 def views(scenes: Sequence[Scene], chosen: list[NDArray[np.intp]], height: int, width: int) -> View:
     """The views of the chosen frames of every scene, one scene after the other."""
-    right, up, forward, position, light, times, grounds, halves = [], [], [], [], [], [], [], []
+    right: list[Array] = []
+    up: list[Array] = []
+    forward: list[Array] = []
+    position, light, times, grounds, halves = [], [], [], [], []
     for scene, frames in zip(scenes, chosen, strict=True):
         camera = camera_at(scene.camera, frames)
         for where, axis in zip((right, up, forward), pinhole.axes(camera), strict=True):
@@ -118,7 +122,8 @@ def _ellipsoid_bounds(matrix: Floats, position: Floats, view: View, view_of: NDA
     """`_screen_bounds` of the images of the unit ball under `matrix` (B, 3, 3), moved to `position` (B, 3).
 
     Lines that touch the outline are the zeros of the projected dual quadric (Hartley and Zisserman 2004, eq. 8.5)."""
-    loose = _screen_bounds(position[:, None] + np.concatenate([matrix, -matrix], 2).transpose(0, 2, 1) * 1.8, view, view_of)
+    poles = np.concatenate([matrix, -matrix], 2).transpose(0, 2, 1)
+    loose = _screen_bounds(position[:, None] + poles * 1.8, view, view_of)
     across, down, depth = _on_screen(matrix.transpose(0, 2, 1), view, view_of)  # (B, 3 columns)
     middle = _on_screen((position - view.position[view_of])[:, None], view, view_of)
     bounds = []
@@ -158,7 +163,8 @@ class Bodies:
         view_of = np.repeat(np.arange(len(counts)), counts)[order]
         slot = np.concatenate([np.arange(count) for count in counts] or [np.zeros(0, np.int64)])[order]
         position = _by_body([s.trajectory.positions[f] for s, f in zip(scenes, chosen, strict=True)], 3)[order]
-        rotation = _rotations(_by_body([s.trajectory.quaternions[f] for s, f in zip(scenes, chosen, strict=True)], 4)[order])
+        quaternions = [s.trajectory.quaternions[f] for s, f in zip(scenes, chosen, strict=True)]
+        rotation = _rotations(_by_body(quaternions, 4)[order])
         half = np.array([thing.half_extents for thing in things], np.float64).reshape(-1, 3)[order]
         self.kinds = kinds[order]
         self._firsts = torch.from_numpy(np.searchsorted(self.kinds, np.arange(len(KINDS) + 1))).to(device)
@@ -171,13 +177,13 @@ class Bodies:
         ]
 
         def table(*rows: Floats) -> Tensor:
-            columns = [row.reshape(len(order), -1) for row in rows]
+            columns = [row.reshape(len(order), math.prod(row.shape[1:])) for row in rows]
             joined = np.ascontiguousarray(np.concatenate(columns, 1).T)
             return torch.from_numpy(joined).to(device, torch.float32)
 
         to_unit = rotation.transpose(0, 2, 1) / half[:, :, None]  # (B, 3, 3)
         shift = -np.einsum("bij,bj->bi", to_unit, position)
-        light, palette = view.light[view_of], view.palette[view_of]
+        light = view.light[view_of]
         frame = [axis[view_of] for axis in (view.forward, view.right, view.up)]
         unit_frame = [np.einsum("bij,bj->bi", to_unit, axis) for axis in frame]
         origin = np.einsum("bij,bj->bi", to_unit, view.position[view_of] - position)
@@ -196,7 +202,8 @@ class Bodies:
         is_ball = (self.kinds == KINDS.index("ball")).astype(np.float64)
         self.contact = table(half, ground_lift, 1 / self.margin, is_ball)
         pixel = 2 * view.half_height / view.height
-        footprint = pixel[view_of] * np.maximum(np.einsum("bc,bc->b", position - view.position[view_of], frame[0]), NEAR)
+        depth = np.einsum("bc,bc->b", position - view.position[view_of], frame[0])
+        footprint = pixel[view_of] * np.maximum(depth, NEAR)
         thin = half.min(1) < footprint
         self.thin = torch.from_numpy(thin).to(device) if thin.any() else None
         self.grow = table(half / (half + 1.2 * footprint[:, None]))
@@ -222,14 +229,10 @@ class Bodies:
         floor = floor * (ambient + direct * np.maximum(view.light[view_of, 2:], 0))
         bounce = 0.55 * floor + 0.25 * ambient
         horizon = palette[:, 0]
-        self.shading = table(
-            view.light[view_of], direct, ambient, bounce, albedo, horizon, surface, two_tone
-        )
+        self.shading = table(view.light[view_of], direct, ambient, bounce, albedo, horizon, surface, two_tone)
         self.mirrored = table(horizon, palette[:, 1], palette[:, 2], floor, surface[:, 3])
 
-    def _boxes(
-        self, position: Floats, rotation: Floats, half: Floats, view: View, view_of: NDArray[np.int64]
-    ) -> None:
+    def _boxes(self, position: Floats, rotation: Floats, half: Floats, view: View, view_of: NDArray[np.int64]) -> None:
         low = np.array([Z_RANGE[kind][0] for kind in KINDS])[self.kinds]
         high = np.array([Z_RANGE[kind][1] for kind in KINDS])[self.kinds]
         signs = np.stack(np.meshgrid([-1.0, 1.0], [-1.0, 1.0], [0.0, 1.0], indexing="ij"), -1).reshape(8, 3)

@@ -19,6 +19,7 @@ Rng = np.random.Generator
 
 LYING: Quaternion = (math.sqrt(0.5), math.sqrt(0.5), 0.0, 0.0)
 """Own z along -y: cylinders and eggs that roll along x."""
+
 ROLLERS = ("ball", "egg", "cylinder")
 
 
@@ -105,21 +106,22 @@ def topple(rng: Rng, things: tuple[Thing, ...], gravity: float) -> Stage:
     at, turn = rng.uniform(0.5, 1.0), about((0.0, 0.0, 1.0), rng.uniform(-0.2, 0.2))
     if things[1].shape == "plank":  # its thin side to what comes
         turn = multiply(turn, about((0.0, 0.0, 1.0), math.pi / 2))
-    stack, top = [], 0.0
+    stack: list[Body] = []
+    top = 0.0
     for thing in things[1:]:
         body = resting(thing, at + rng.uniform(-0.04, 0.04), rng.uniform(-0.04, 0.04), turn, lift=top)
         # What stands on another slips off it when that is knocked away.
         stack.append(replace(body, friction=rng.uniform(0.12, 0.2) if stack else rng.uniform(0.4, 0.6)))
         top += extent_up(thing) + height_of_centre(thing)
-    actor = advancing(things[0], rng.uniform(-2.8, -2.4), rng.uniform(4.0, 5.5))
-    return Stage((replace(actor, density=2.5 * actor.density), *stack), (-2.6, 2.6))
+    actor = advancing(things[0], rng.uniform(-2.8, -2.4), rng.uniform(3.3, 4.4))
+    return Stage((replace(actor, density=1.8 * actor.density), *stack), (-2.6, 2.6))
 
 
 def ramp(rng: Rng, things: tuple[Thing, ...], gravity: float) -> Stage:
     slope, length = math.radians(rng.uniform(15, 22)), rng.uniform(3.4, 4.0)
     foot, wide = rng.uniform(0.3, 0.7), max(things[0].half_extents) + rng.uniform(0.15, 0.35)
     # As thick as makes its raised end stand on the ground, so that it looks like a wedge.
-    prop = Thing("ramp", "white", "matte", "large", (length / 2, wide, length * math.tan(slope) / 4))
+    prop = Thing("ramp", "white", "matte", "large", (length / 2, wide, length * math.tan(slope) / 2))
     tilt = about((0.0, 1.0, 0.0), slope)
     normal = np.array([math.sin(slope), 0.0, math.cos(slope)])
     downhill = np.array([math.cos(slope), 0.0, -math.sin(slope)])
@@ -190,7 +192,9 @@ ROLES: dict[str, Role] = {
     "collide": Role(
         {"ball": 2.0, "cube": 1.0, "cylinder": 1.0, "egg": 1.0}, collide, sizes=("small", "medium", "medium", "large")
     ),
-    "topple": Role({"ball": 2.0, "cube": 1.0, "cylinder": 1.0, "egg": 1.0}, topple, sizes=("medium", "large")),
+    "topple": Role(
+        {"ball": 2.0, "cube": 1.0, "cylinder": 1.0, "egg": 1.0}, topple, sizes=("medium", "large"), depth=0.15
+    ),
     "ramp": Role(
         {"ball": 2.0, "cylinder": 1.0, "egg": 1.0, "cube": 1.0, "pyramid": 1.0},
         ramp,

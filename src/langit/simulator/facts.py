@@ -1,7 +1,7 @@
 """What truly happens in a scene, read from its states and never from its plan.
 
-Everything is a threshold on positions, velocities and contacts at the frames. A thing that is never visible is not told,
-and what happens while a thing is out of sight is not either, except that it went there.
+Everything is a threshold on positions, velocities and contacts at the frames. A thing that is never visible is not
+told, nor is what begins while a thing is out of sight.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ SLIDING = 0.35  # the same, at most
 DROP = 0.6  # metres, of a fall
 FLIGHT = 1.0  # metres along the ground, of a flight
 AIR_GAP = 0.04  # metres under a thing in the air
-BOUNCE_RISE = 0.15  # metres that a bounce must rise
-LANDING_SPEED = 1.0  # m/s downwards, at least, before a bounce
+BOUNCE_RISE = 0.15  # metres that a bounce must fall and rise
 HIT_CHANGE = 0.3  # m/s that a hit changes of what is hit
 PROP_CHANGE = 0.6  # m/s that hitting a prop changes of what hits it
 TOPPLE_TILT = math.radians(50)
@@ -137,7 +136,7 @@ def _read_motion(scene: Scene, truth: Truth | None) -> _Motion:
 
 
 def estimated_share(scene: Scene) -> Doubles:
-    """About what share of every thing is seen, (F, K): of sight lines to it, those in the frame and with nothing between."""
+    """About what share of every thing is seen, (F, K): of the lines of sight to it, those in frame and free."""
     num_things = len(scene.things)
     share = np.zeros((scene.num_frames, num_things))
     for k in range(num_things):
@@ -165,7 +164,7 @@ def _sight_points(scene: Scene, thing: int) -> Doubles:
 
 
 def _crosses(scene: Scene, points: Doubles, other: int) -> Flags:
-    """Whether the lines (F, P) from the camera to `points` cross thing `other`, taken as a box or, if round, an ellipsoid."""
+    """Whether the lines (F, P) from the camera to `points` cross thing `other`: a box or, if round, an ellipsoid."""
     turn = rotations(scene.trajectory.quaternions[:, other])
     reach = np.array(scene.things[other].half_extents)
     centre = scene.trajectory.positions[:, other].astype(np.float64)
@@ -213,7 +212,8 @@ def _swings(motion: _Motion, thing: int) -> list[Happening]:
 
 def _topples(motion: _Motion, thing: int) -> list[Happening]:
     """Stood at rest, was touched by another thing, then tilted over or fell from where it stood."""
-    if motion.speeds[0, thing] > STILL_SPEED or motion.gaps[0, thing] > AIR_GAP + 1e-6 and not _on_thing(motion, thing):
+    in_air = motion.gaps[0, thing] > AIR_GAP and not motion.touched[thing][1, :-1].any()
+    if motion.speeds[0, thing] > STILL_SPEED or in_air:
         return []
     stood = motion.gaps[0, thing]
     tall = motion.scene.things[thing].shape not in ("ball", "egg")
@@ -227,13 +227,9 @@ def _topples(motion: _Motion, thing: int) -> list[Happening]:
     moving = (motion.speeds[:, thing] > MOVING_SPEED) | (motion.tilts[:, thing] > STILL_TURN)
     start = int(np.argmax(moving))
     lasting = int(np.argmax(over))
-    if not motion.seen(thing, lasting):
+    if motion.share[start : lasting + 4, thing].max() < VISIBLE_SHARE:
         return []
     return [Happening(float(motion.time[start]), "topples", thing, direction=_direction(motion, thing, lasting))]
-
-
-def _on_thing(motion: _Motion, thing: int) -> bool:
-    return bool(motion.touched[thing][1, :-1].any())
 
 
 def _in_air(motion: _Motion, thing: int) -> Flags:
@@ -263,25 +259,23 @@ def _flights(motion: _Motion, thing: int) -> list[Happening]:
 
 
 def _bounces(motion: _Motion, thing: int) -> list[Happening]:
-    """Rebounds from the ground that rise enough, as one happening with their count.
+    """Landings that rise again high enough, as one happening with their count.
 
-    The rebound's speed comes from the two frames about it: free fall before the contact, free flight after.
+    In free flight height and speed at any frame tell the peak: the one before a landing from the last frame in the air,
+    the one after from the first. A contact is shorter than a frame, but a frame may fall within it.
     """
-    times, gravity = [], motion.scene.gravity
-    step = 1 / motion.scene.trajectory.fps
+    gravity, gaps = motion.scene.gravity, motion.gaps[:, thing]
+    up = motion.velocities[:, thing, 2]
+    peaks = gaps + up**2 / (2 * gravity)
+    times = []
     for frame in range(1, len(motion.time)):
-        if not motion.touched[thing][frame, -1] or motion.gaps[frame - 1, thing] < 0 or not motion.seen(thing, frame):
+        landed = motion.touched[thing][frame, -1] and not motion.touched[thing][frame, :-1].any()
+        if not landed or gaps[frame] <= 0 or up[frame] + gravity / motion.scene.trajectory.fps <= 0:
             continue
-        down = -motion.velocities[frame - 1, thing, 2]
-        gap = motion.gaps[frame - 1, thing]
-        if motion.touched[thing][frame, :-1].any() or down * down + 2 * gravity * max(gap, 0.0) < LANDING_SPEED**2:
-            continue
-        landing = (-down + math.sqrt(down * down + 2 * gravity * gap)) / gravity  # seconds after the frame before
-        if landing > step:
-            continue
-        rebound = motion.velocities[frame, thing, 2] + gravity * (step - landing)
-        if rebound > 0 and rebound**2 / (2 * gravity) > BOUNCE_RISE and motion.gaps[frame, thing] > 0:
-            times.append(float(motion.time[frame - 1] + landing))
+        before = frame - 1 if gaps[frame - 1] > 0 or frame == 1 else frame - 2
+        if min(peaks[before], peaks[frame]) > BOUNCE_RISE and motion.seen(thing, frame):
+            fall = (up[before] + math.sqrt(up[before] ** 2 + 2 * gravity * max(gaps[before], 0))) / gravity
+            times.append(float(motion.time[before] + fall))
     return [Happening(times[0], "bounces", thing, count=len(times))] if times else []
 
 
@@ -304,13 +298,13 @@ def _spins(motion: _Motion, thing: int) -> list[Happening]:
 
 def _travels(motion: _Motion, thing: int) -> list[Happening]:
     """Rolls and slides: over the ground, and down ramps (a slide down a ramp has the ramp as its object)."""
-    velocity, speed = motion.velocities[:, thing], motion.speeds[:, thing]
+    velocity, along = motion.velocities[:, thing], motion.ground_speeds[:, thing]
     touched = motion.touched[thing]
     seen = motion.share[:, thing] >= VISIBLE_SHARE
     turning = motion.turning[:, thing]
     # The turning that rolls along the velocity has its axis to the left of it, and height times it is the speed.
-    axis = np.stack([-velocity[:, 1], velocity[:, 0]], -1) / np.maximum(motion.ground_speeds[:, thing], 1e-6)[:, None]
-    ratio = (turning[:, :2] * axis).sum(-1) * motion.heights[:, thing] / np.maximum(speed, 1e-6)
+    axis = np.stack([-velocity[:, 1], velocity[:, 0]], -1) / np.maximum(along, 1e-6)[:, None]
+    ratio = (turning[:, :2] * axis).sum(-1) * motion.heights[:, thing] / np.maximum(motion.speeds[:, thing], 1e-6)
     found: list[Happening] = []
     ramps = motion.props("ramp")
     for support in [-1, *ramps]:
@@ -318,13 +312,13 @@ def _travels(motion: _Motion, thing: int) -> list[Happening]:
         on[0] = on[1]  # the first frame has no interval before it
         # Riding the ground: also low, or every touch of a bounce would count.
         on &= (motion.gaps[:, thing] < AIR_GAP) if support == -1 else (velocity[:, 2] < -0.1)
-        moving = on & (speed > MOVING_SPEED) & seen
+        moving = on & (along > MOVING_SPEED) & seen
         for kind, rides in (
             ("rolls", moving & (ratio > ROLLING[0]) & (ratio < ROLLING[1])),
             ("slides", moving & (np.abs(ratio) < SLIDING)),
         ):
             for start, end in _runs(_bridged(rides)):
-                if speed[start:end].sum() / motion.scene.trajectory.fps < TRAVEL:
+                if along[start:end].sum() / motion.scene.trajectory.fps < TRAVEL:
                     continue
                 told = "rolls_down" if kind == "rolls" and support != -1 else kind
                 ramp = None if support == -1 else support
@@ -346,75 +340,67 @@ def _stops(motion: _Motion, thing: int) -> list[Happening]:
 
 
 def _out_of_sight(motion: _Motion, thing: int) -> list[Happening]:
-    """Goes behind something, comes out, leaves the frame for good."""
-    share, frames = motion.share[:, thing], len(motion.time)
-    hidden = share < VISIBLE_SHARE
-    found = []
-    for start, end in _runs(hidden):
-        middle = (start + end - 1) // 2
-        before = np.flatnonzero(share[:start] >= CLEAR_SHARE)
-        inside = ((motion.screen[start:end, thing] > 0) & (motion.screen[start:end, thing] < 1)).all(-1)
-        if not len(before):
+    """Goes behind something, comes out, leaves the frame for good. What the camera alone hides is not told."""
+    share, speeds = motion.share[:, thing], motion.speeds[:, thing]
+    inside = np.abs(motion.screen[:, thing] - 0.5).max(-1) < 0.5
+    found: list[Happening] = []
+    for start, end in _runs(share < VISIBLE_SHARE):
+        way = _direction(motion, thing, start)
+        if (share[:start] < CLEAR_SHARE).all() or speeds[start] < STILL_SPEED:
             continue
-        if inside.all():
-            cover = _cover(motion, thing, middle)
-            if cover is None:
-                continue
-            way = _direction(motion, thing, start)
-            moving = motion.speeds[start, thing] > STILL_SPEED
-            if moving:
+        if inside[start:end].all():
+            cover = _cover(motion, thing, (start + end - 1) // 2)
+            if cover is not None:
                 found.append(Happening(float(motion.time[start]), "goes_behind", thing, cover, way))
-                if end < frames and share[end:].max() >= CLEAR_SHARE:
+                if (share[end:] >= CLEAR_SHARE).any():
                     out = end + int(np.argmax(share[end:] >= CLEAR_SHARE))
                     way = _direction(motion, thing, end)
                     found.append(Happening(float(motion.time[out]), "comes_out", thing, cover, way))
-        elif end == frames and not inside[-1] and motion.speeds[start, thing] > MOVING_SPEED:
-            found.append(
-                Happening(float(motion.time[start]), "leaves", thing, direction=_direction(motion, thing, start))
-            )
+        elif end == len(share) and not inside[-1]:
+            found.append(Happening(float(motion.time[start]), "leaves", thing, direction=way))
     return found
 
 
 def _cover(motion: _Motion, thing: int, frame: int) -> int | None:
     """What hides a thing at a frame: what crosses most of the lines of sight to it."""
     points = _sight_points(motion.scene, thing)
-    others = [k for k in range(len(motion.scene.things)) if k != thing]
-    covers = {k: int(_crosses(motion.scene, points, k)[frame].sum()) for k in others}
-    best = max(covers, key=lambda k: covers[k], default=None)
+    covers = {
+        k: int(_crosses(motion.scene, points, k)[frame].sum()) for k in range(len(motion.scene.things)) if k != thing
+    }
+    best = max(covers, key=covers.__getitem__, default=None)
     return best if best is not None and covers[best] > 0 else None
 
 
 def _hits(motion: _Motion) -> list[Happening]:
-    """The first time that two things meet in a way that moves one of them; the faster is the one that hits."""
-    things, found = motion.scene.things, []
-    for a in range(len(things)):
-        for b in range(a + 1, len(things)):
-            touching = motion.touched[a][:, b]
-            for frame in np.flatnonzero(touching):
-                if frame < 2 and touching[1] and motion.speeds[0, [a, b]].max() < STILL_SPEED:
-                    break  # they rest on each other
-                one, other = (a, b) if motion.speeds[frame - 1, a] >= motion.speeds[frame - 1, b] else (b, a)
-                # What was hit may move only in the frame after.
-                last = min(frame + 1, len(motion.time) - 1)
-                changes = np.linalg.norm(
-                    motion.velocities[frame : last + 1] - motion.velocities[frame - 1], axis=-1
-                ).max(0)
-                if things[other].shape == "ramp" or things[one].is_prop:
-                    break
-                struck = changes[one] > PROP_CHANGE if things[other].is_prop else changes[other] > HIT_CHANGE
-                if struck and motion.speeds[frame - 1, one] > MOVING_SPEED and motion.seen(one, frame):
-                    way = _direction(motion, one, frame - 1)
-                    time = float(motion.time[frame] - 0.5 / motion.scene.trajectory.fps)  # within the interval
-                    found.append(Happening(time, "hits", one, other, way))
-                    break
-    return found
+    """The first time that two things meet in a way that moves one of them."""
+    num = len(motion.scene.things)
+    meetings = [_hit(motion, a, b) for a in range(num) for b in range(a + 1, num)]
+    return [hit for hit in meetings if hit is not None]
+
+
+def _hit(motion: _Motion, a: int, b: int) -> Happening | None:
+    """The faster of two things hits the other; props are hit but do not hit, and going down a ramp is no hit."""
+    things, speeds = motion.scene.things, motion.speeds
+    touching = motion.touched[a][:, b]
+    resting = touching[1] and max(speeds[0, a], speeds[0, b]) < STILL_SPEED
+    if resting or "ramp" in (things[a].shape, things[b].shape):
+        return None
+    for frame in (int(one) for one in np.flatnonzero(touching)):
+        one, other = (a, b) if speeds[frame - 1, a] >= speeds[frame - 1, b] else (b, a)
+        last = min(frame + 1, len(motion.time) - 1)  # what was hit late in the interval moves in the next
+        change = np.linalg.norm(motion.velocities[frame : last + 1] - motion.velocities[frame - 1], axis=-1).max(0)
+        struck = change[one] > PROP_CHANGE if things[other].is_prop else change[other] > HIT_CHANGE
+        if struck and speeds[frame - 1, one] > MOVING_SPEED and motion.seen(one, frame):
+            time = float(motion.time[frame] - 0.5 / motion.scene.trajectory.fps)  # within the interval
+            return Happening(time, "hits", one, other, _direction(motion, one, frame - 1))
+    return None
 
 
 def _direction(motion: _Motion, thing: int, frame: int) -> str | None:
     """Where a thing moves at a frame, on the screen of the first frame; None when straight up or down or at rest."""
     right, _, forward = (axis[0].astype(np.float64) for axis in axes(motion.scene.camera))
     velocity = motion.velocities[frame : frame + 2, thing].mean(0)[:2]
-    ahead = forward[:2] / np.linalg.norm(forward[:2])
+    ahead = forward[:2] / np.hypot(forward[0], forward[1])
     across, deep = float(velocity @ right[:2]), float(velocity @ ahead)
     if math.hypot(across, deep) < STILL_SPEED:
         return None

@@ -29,8 +29,8 @@ SLOWEST_STEP = 0.0032  # seconds
 CONTACT_FREQUENCY = 130.0  # rad/s of the contact spring: a contact lasts about 24 ms
 IMPEDANCE = "0.7 0.98 0.01"  # softer in the first centimetre: things at rest lie still instead of hopping
 SIDEWAYS = 1e-6
-"""Share of gravity along x: MuJoCo 4.0 loses the contacts of a cylinder that stands on a plane within 1e-15 to 1e-13 rad of
-upright, and this keeps it further off."""
+"""Share of gravity along x: MuJoCo 4.0 loses contacts of a cylinder that stands on a plane and leans by 1e-15 to 1e-13
+rad; this makes it lean more."""
 START_OVERLAP = 0.01  # metres
 RING = 24  # sides of the polygon that stands for a cone's base
 NUM_STATES = 13  # position, quaternion, velocity and angular velocity of one body
@@ -198,8 +198,8 @@ def mjcf(bodies: tuple[Body, ...], pairs: tuple[tuple[int, int], ...], gravity: 
     for a, b in pairs:
         sensors.append(f'<contact geom1="{_geom_name(a)}" geom2="g{b}" data="force" reduce="netforce"/>')
     return (
-        f'<mujoco><option timestep="{timestep!r}" gravity="{SIDEWAYS * gravity!r} 0 {-gravity!r}" cone="elliptic" impratio="3">'
-        f'<flag multiccd="enable"/></option><asset>{"".join(meshes)}</asset><worldbody>'
+        f'<mujoco><option timestep="{timestep!r}" gravity="{SIDEWAYS * gravity!r} 0 {-gravity!r}" cone="elliptic" '
+        f'impratio="3"><flag multiccd="enable"/></option><asset>{"".join(meshes)}</asset><worldbody>'
         f'<geom name="ground" type="plane" size="0 0 1" contype="0" conaffinity="0"/>{"".join(trees)}</worldbody>'
         f"<contact>{''.join(_pair_xml(a, b, bodies) for a, b in pairs)}</contact>"
         f"<sensor>{''.join(sensors)}</sensor></mujoco>"

@@ -1,7 +1,7 @@
 """Scenes from seeds: who is there, what happens, and how it is seen.
 
-Everything is drawn from generators named by (seed, purpose, attempt), so that a scene is the same on any process, and new
-looks leave the motion alone.
+Everything is drawn from generators named by (seed, purpose, attempt), so that a scene is the same on any process, and
+new looks leave the motion alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from langit.simulator import splits
 from langit.simulator.events import ROLES, Role, Stage, resting, turned, yaw
-from langit.simulator.physics import Body, height_of_centre, simulate
+from langit.simulator.physics import Body, simulate
 from langit.simulator.views import draw_camera, draw_light
 from langit.simulator.world import COLOURS, EVENTS, GROUNDS, SHAPES, SIZES, Scene, Thing, Trajectory
 
@@ -95,8 +95,8 @@ def plan(
 def relook(scene: Scene, seed: int, *, split: str = "train") -> Scene:
     """The same motion of the same shapes in new colours, materials, light, ground and camera.
 
-    Rubber stays rubber and nothing becomes rubber, because it bounces; matte and metal move alike. Raises ValueError when
-    the scene cannot be in the split: a reserved (event, shape) stays what it is.
+    Rubber stays rubber and nothing becomes rubber, because it bounces; matte and metal move alike. Raises ValueError
+    when the scene cannot be in the split: a reserved (event, shape) stays what it is.
     """
     splits.check_split(split)
     acting = (scene.event, scene.things[scene.actors[0]].shape)
@@ -154,7 +154,9 @@ def _cast(rng: Rng, event: str, split: str, num_things: int | None) -> tuple[tup
         others = [shape for shape in SHAPES if shape != things[-1].shape or rng.random() < SAME_SHAPE_SHARE]
         material = _draw_material(rng, ("matte", "matte", "metal", "rubber"))
         things.append(
-            make_thing(str(rng.choice(others)), str(rng.choice(["small", "small", "medium", "medium", "large"])), material)
+            make_thing(
+                str(rng.choice(others)), str(rng.choice(["small", "small", "medium", "medium", "large"])), material
+            )
         )
     reserved = None if split == "train" or act_reserved else 0
     return _colour(rng, tuple(things), split, reserved), tuple(range(num_takers))
@@ -184,9 +186,8 @@ def _draw_material(rng: Rng, materials: tuple[str, ...]) -> str:
 
 
 def _colour(rng: Rng, things: tuple[Thing, ...], split: str, reserved: int | None) -> tuple[Thing, ...]:
-    """The things in colours of the split, mostly all different; thing `reserved` in one that its shape has in test only."""
+    """The things in colours of the split, mostly all different; in test, thing `reserved` makes a reserved pair."""
     coloured: list[Thing] = []
-    # Reserved pairs are for one thing: the others are free in test, so that they tell nothing of the split.
     for k, thing in enumerate(things):
         if thing.is_prop:
             allowed = list(COLOURS)
@@ -216,7 +217,11 @@ def _lay_out(
     bodies = [turned(body, heading, shift) for body in stage.bodies]
     if event == "occlude":
         x, y, z = bodies[-1].position
-        bodies[-1] = replace(bodies[-1], position=(x, y - max(things[0].half_extents) - rng.uniform(0.3, 0.5), z), quaternion=(1.0, 0.0, 0.0, 0.0))
+        bodies[-1] = replace(
+            bodies[-1],
+            position=(x, y - max(things[0].half_extents) - rng.uniform(0.3, 0.5), z),
+            quaternion=(1.0, 0.0, 0.0, 0.0),
+        )
     props = bodies[len(takers) :]
     props = [replace(prop, thing=replace(prop.thing, colour=_prop_colour(rng, things))) for prop in props]
     bodies = bodies[: len(takers)]
@@ -277,7 +282,7 @@ def _film(
     gravity: float,
     actors: tuple[int, ...],
 ) -> Scene | None:
-    camera = draw_camera(rng, trajectory, actors[0])
+    camera = draw_camera(rng, trajectory, actors)
     if camera is None:
         return None
     light, ground = draw_light(rng, camera), str(rng.choice(GROUNDS))

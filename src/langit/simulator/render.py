@@ -1,8 +1,8 @@
 """A batched ray caster: scenes become frames and ground truth.
 
 One ray is cast through every pixel that a thing, its shadow or its contact darkening may touch; all other pixels are
-backdrop. Where the thing, its face or the shadow state differs between neighbours, the pixel is an edge and is cast again
-with a rotated grid of rays, averaged in linear light. All work runs on flat lists of (body, pixel) pairs, where a body is
+backdrop. Where the thing, its face or the shadow state differs between neighbours, the pixel is an edge and is cast
+again with several rays, averaged in linear light. All work runs on flat lists of (body, pixel) pairs, where a body is
 one thing in one view and a view is one frame of one scene, so one pass serves any number of scenes.
 
 Sums are written out and powers are products and square roots: the bytes of a scene do not depend on its batch.
@@ -25,7 +25,9 @@ from langit.simulator.bodies import NEAR, Bodies, camera_at, still_views, views
 from langit.simulator.shapes import dot, normal, span
 from langit.simulator.world import Scene, Truth
 
-_PIXELS_PER_GROUP = {"cpu": 1, "cuda": 1 << 24}  # the CPU's caches like one scene at a time
+SINK = 0.01
+"""Metres below the ground to which a thing is still seen: contacts give a little."""
+_PIXELS_PER_GROUP = {"cpu": 1, "cuda": 1 << 22}  # the CPU's caches like one scene at a time
 
 _SAMPLES = np.array([(1, 11), (3, 3), (5, 15), (7, 7), (9, 1), (11, 9), (13, 5), (15, 13)]) / 16 - 0.5
 """Where an edge pixel's rays pass, in pixels from its centre: eight rooks, none in another's row or column."""
@@ -42,9 +44,14 @@ def render(
 ) -> list[tuple[NDArray[np.uint8], Truth | None]]:
     """Frames (F, H, W, 3) in sRGB and, where asked for, the ground truth of each scene.
 
-    `frames` chooses frames of every scene. A scene's bytes depend on that scene alone, not on the others beside it."""
+    `frames` chooses frames of every scene. A scene's bytes depend on that scene alone, not on the others beside it.
+    Raises ValueError for an empty frame size or choice of frames."""
+    if height < 1 or width < 1:
+        raise ValueError(f"height {height}, width {width}: a frame needs at least one pixel each way")
     place = torch.device(device)
-    chosen = [np.arange(scene.num_frames)[frames or slice(None)] for scene in scenes]
+    chosen = [np.arange(scene.num_frames)[slice(None) if frames is None else frames] for scene in scenes]
+    if not all(map(len, chosen)):
+        raise ValueError(f"frames {frames} chooses none of a scene's frames; choose at least one")
     limit = _PIXELS_PER_GROUP.get(place.type, 1)
     rendered: list[tuple[NDArray[np.uint8], Truth | None]] = []
     start = 0
@@ -112,13 +119,15 @@ class _Group:
     def render(self, truth: bool) -> list[tuple[NDArray[np.uint8], Truth | None]]:
         bodies, shape = self.bodies, (self.num_views, self.height, self.width)
         num_pixels = self.num_views * self.height * self.width
+        # What is seen through pixel centres.
         pairs = self.cover(bodies.boxes)
         t, met = self.meet(pairs)
-        winner = _nearest(t, met, pairs.pixel, num_pixels)
+        winner = _nearest(t, met, pairs.pixel, num_pixels).nonzero()[:, 0]
         hits = self.surface(pairs.select(winner), t[winner], pairs.pixel[winner])
         covered = torch.zeros(num_pixels, dtype=torch.bool, device=self.device)
         covered[hits.slot] = True
 
+        # Shadows and darkness on the ground between.
         shade_pairs = self.cover(bodies.shadow_boxes)
         in_shade = torch.zeros(num_pixels, dtype=torch.bool, device=self.device)
         uncovered = (~covered[shade_pairs.pixel]).nonzero()[:, 0]
@@ -126,12 +135,14 @@ class _Group:
         in_shade[ground.pixel[self.ground_shaded(ground, ground.x, ground.y)]] = True
         occlusion = self.occlusion(num_pixels)
 
+        # Pixels whose neighbours show something else.
         state = torch.zeros(num_pixels, dtype=torch.int16, device=self.device)
         state[hits.slot] = (bodies.slot[hits.body] + 1) * 32 + hits.face * 2 + hits.shaded
         state += in_shade
         edge = _edges(state.view(shape)).view(-1)
         self.mark_thin(pairs, shade_pairs, edge)
 
+        # Their colours, laid over the backdrop.
         inside = (~edge[hits.slot]).nonzero()[:, 0]
         inner = hits.select(inside)
         open_ground = ((in_shade | (occlusion > 0)) & ~covered & ~edge).nonzero()[:, 0]
@@ -151,9 +162,7 @@ class _Group:
         truths = self.truths(pairs, met, hits) if truth else [None] * len(self.scenes)
         bounds = np.cumsum([0, *map(len, self.chosen)])
         images = frames.cpu().numpy()
-        return [
-            (images[first:last], each) for first, last, each in zip(bounds[:-1], bounds[1:], truths, strict=True)
-        ]
+        return [(images[first:last], each) for first, last, each in zip(bounds[:-1], bounds[1:], truths, strict=True)]
 
     def per_view(self, of_backdrop: Tensor) -> Tensor:
         """Maps (U, ...) of the backdrop's views as maps (V, ...) of all views, fit for writing."""
@@ -179,10 +188,15 @@ class _Group:
         return _Pairs(row_body[pair_row], pixel, x, y)
 
     def meet(self, pairs: _Pairs, x: Tensor | None = None, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Where camera rays (..., P), at distance 1 along the axis per unit of t, enter their bodies, and whether they do."""
-        origin, direction = self.unit_rays(pairs.body, pairs.x if x is None else x, pairs.y if y is None else y)
+        """Where camera rays (..., P) enter their bodies, in metres along the camera's axis, and whether they do.
+
+        What lies below the ground, as a ramp's foot does, is not met."""
+        x, y = pairs.x if x is None else x, pairs.y if y is None else y
+        origin, direction = self.unit_rays(pairs.body, x, y)
         enter, leave = self.spans(pairs.body, origin, direction)
-        return enter, (enter < leave) & (enter > NEAR)
+        camera = self.bodies.ground.index_select(1, pairs.body)[3:6]  # height, forward's, up's
+        above = camera[0] + enter * (camera[1] - y * camera[2]) > -SINK
+        return enter, (enter < leave) & (enter > NEAR) & above
 
     def unit_rays(self, body: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Camera rays (3, ..., P) in their bodies' unit spaces."""
@@ -265,7 +279,7 @@ class _Group:
         return shaded
 
     def occlusion(self, num_pixels: int) -> Tensor:
-        """How much of the sky the nearest body hides from each ground point, (V * H * W): the darkening under things."""
+        """How much of the sky the nearest body hides from each ground point, (V * H * W): darkness under things."""
         bodies = self.bodies
         pairs = self.cover(bodies.occlusion_boxes)
         point, _, on_ground = self.ground_points(pairs.body, pairs.x, pairs.y)
@@ -312,11 +326,10 @@ class _Group:
         slot = number[near.pixel] + offset  # (S, P)
         x, y = near.x + shift_x, near.y + shift_y
         t, met = self.meet(near, x, y)
-        winner = _nearest(t.view(-1), met.view(-1), slot.view(-1), num_samples * num_edges)
-        # hits must come in the order of bodies, so samples run fastest
-        sample, pair = winner // max(len(near.body), 1), winner % max(len(near.body), 1)
-        order = (pair * num_samples + sample).argsort()
-        sample, pair, winner = sample[order], pair[order], winner[order]
+        first = _nearest(t.view(-1), met.view(-1), slot.view(-1), num_samples * num_edges)
+        # Hits must come in the order of bodies, so samples run fastest.
+        pair, sample = first.view(num_samples, -1).T.contiguous().nonzero().unbind(1)
+        winner = sample * len(near.body) + pair
         rays = _Pairs(near.body[pair], near.pixel[pair], x.view(-1)[winner], y.view(-1)[winner])
         hits = self.surface(rays, t.view(-1)[winner], slot.view(-1)[winner])
         colours = torch.zeros(3, num_samples * num_edges, device=self.device)
@@ -382,7 +395,8 @@ class _Group:
         if len(shiny):
             radiance[:, shiny] += self.reflection(hits, shiny, colour)
         fog = self.fog(hits)
-        return radiance + (haze - radiance) * fog
+        seen: Tensor = radiance + (haze - radiance) * fog
+        return seen
 
     def reflection(self, hits: _Hits, index: Tensor, colour: Tensor) -> Tensor:
         """What metal mirrors: the sky's gradient above, the ground below, tinted by the metal's own colour."""
@@ -400,12 +414,13 @@ class _Group:
         graze = graze * graze
         tint = 0.04 + 0.96 * colour[:, index]
         tint = tint + (1 - tint) * (graze * graze * graze)
-        return seen * tint * table[12]
+        mirrored: Tensor = seen * tint * table[12]
+        return mirrored
 
     def fog(self, hits: _Hits) -> Tensor:
         scaled = hits.distance * (1 / FOG_DISTANCE)
-        scaled = scaled * scaled
-        return scaled / (1 + scaled)
+        cubed: Tensor = scaled * scaled * scaled
+        return cubed / (1 + cubed)
 
     # -- ground truth --------------------------------------------------------------------------------------------------
 
@@ -472,14 +487,17 @@ class _Group:
 
 
 def _nearest(t: Tensor, met: Tensor, slot: Tensor, num_slots: int) -> Tensor:
-    """Which rays (N,) come first in their slot, in order; of rays that tie, the first one.
+    """Whether each ray (N,) comes first in its slot; of rays that tie, the first one does.
 
     A positive float's bits order as it does, so parameter and number are compared as one integer."""
     ray = met.nonzero()[:, 0]
     key = (t[ray].view(torch.int32).to(torch.int64) << 32) | ray
+    slot = slot[ray]
     best = torch.full((num_slots,), torch.iinfo(torch.int64).max, device=t.device)
-    best = best.scatter_reduce(0, slot[ray], key, "amin")
-    return ray[best[slot[ray]] == key]
+    best = best.scatter_reduce(0, slot, key, "amin")
+    first = torch.zeros_like(met)
+    first[ray] = best[slot] == key
+    return first
 
 
 def _edges(state: Tensor) -> Tensor:

@@ -52,13 +52,13 @@ def span(kind: str, origin: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def normal(kind: str, point: Tensor) -> tuple[Tensor, Tensor]:
-    """Outward normals (3, ..., N), not of unit length, and the number of the face, for points (3, ..., N) on the surface
-    of a unit shape. To carry a normal back to the world, apply the transpose of the world-to-unit matrix."""
+    """Outward normals (3, ..., N), not of unit length, and the number of the face, for points (3, ..., N) on a unit
+    shape. To carry a normal back to the world, apply the transpose of the world-to-unit matrix."""
     return _NORMALS[kind](point)
 
 
 def _nearest(origin: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
-    """The parameter of the point of each line nearest to the centre, and that point: quadratics around it stay exact."""
+    """The parameter of each line's point nearest to the centre, and that point: quadratics around it stay exact."""
     closest = -dot(origin, direction) / dot(direction, direction)
     return closest, origin + closest * direction
 
@@ -98,7 +98,7 @@ def _cylinder_span(origin: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _cone_span(origin: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
-    """A line meets a convex surface twice: of its meetings with the double cone and the base plane, those on the cone."""
+    """A line meets a convex surface twice: of its meetings with the double cone and the base, those on the cone."""
     closest, point = _nearest(origin, direction)
     radius, slope = (1.5 - point[2]) / 2, -direction[2] / 2  # of the cone at the nearest point, and its growth with t
     a = direction[0] * direction[0] + direction[1] * direction[1] - slope * slope

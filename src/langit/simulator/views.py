@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from langit.simulator.camera import axes, project
 from langit.simulator.world import CAMERA_ANGLES, CAMERA_MOVES, LIGHT_SIDES, LIGHTS, Camera, Light, Trajectory
@@ -21,28 +22,31 @@ MARGIN = 0.04  # of the frame: a centre further out counts as out of frame
 SEEN_SHARE = 0.55  # of frames in which the actor must be in the frame
 NEAREST = 2.5  # metres from the camera to any centre
 TRIES = 12
+GIRTH = 0.75  # metres that a thing takes beside its centre
+DISTANCES = (6.4, 9.0)  # metres; what goes further leaves the frame
 
 
-def draw_camera(rng: Rng, trajectory: Trajectory, actor: int) -> Camera | None:
-    """A camera that sees the actor at the start and for most of the time, or None if none was found."""
+def draw_camera(rng: Rng, trajectory: Trajectory, actors: tuple[int, ...]) -> Camera | None:
+    """A camera that sees the actors at the start and the first of them most of four seconds; None if none is found."""
     for attempt in range(TRIES):
         moving = rng.random() > STATIC_SHARE and attempt < TRIES - 4
         move = str(rng.choice(CAMERA_MOVES[1:])) if moving else "static"
-        camera = _path(rng, move, trajectory, actor)
+        camera = _path(rng, move, trajectory, actors)
         where, depth = project(camera, trajectory.positions, 64, 64)
-        inside = ((where[:, actor] > MARGIN) & (where[:, actor] < 1 - MARGIN)).all(-1)
-        if depth.min() > NEAREST and inside[:3].all() and inside.mean() >= SEEN_SHARE:
+        within: NDArray[np.bool_] = np.abs(where[:, actors] - 0.5).max(-1) < 0.5 - MARGIN
+        if depth.min() > NEAREST and within[:3].all() and within[: round(4 * trajectory.fps), 0].mean() >= SEEN_SHARE:
             return camera
     return None
 
 
-def _path(rng: Rng, move: str, trajectory: Trajectory, actor: int) -> Camera:
+def _path(rng: Rng, move: str, trajectory: Trajectory, actors: tuple[int, ...]) -> Camera:
     num_frames = len(trajectory.positions)
     angle = str(rng.choice(CAMERA_ANGLES, p=ANGLE_WEIGHTS))
-    highest = float(trajectory.positions[:, actor, 2].max())
+    highest = float(trajectory.positions[:, actors, 2].max())
     target = np.array([rng.uniform(-0.3, 0.3), 0.0, float(np.clip(0.45 * highest + 0.25, 0.9, 1.8))])
-    distance, height = rng.uniform(8.4, 10.0), rng.uniform(*HEIGHTS[angle])
-    bearing, fov = math.radians(rng.uniform(-22, 22)), math.radians(rng.uniform(38, 43))
+    height, fov = rng.uniform(*HEIGHTS[angle]), math.radians(rng.uniform(38, 43))
+    bearing = math.radians(rng.uniform(-22, 22))
+    distance = float(np.clip(_reach(trajectory, actors) / math.tan(fov / 2), *DISTANCES)) * rng.uniform(1.0, 1.12)
     along = np.linspace(-0.5, 0.5, num_frames)
     bearings, heights = np.full(num_frames, bearing), np.full(num_frames, height)
     distances, turns = np.full(num_frames, distance), np.zeros(num_frames)
@@ -66,6 +70,13 @@ def _path(rng: Rng, move: str, trajectory: Trajectory, actor: int) -> Camera:
     y = sight[:, 1] * np.cos(turns) - sight[:, 0] * np.sin(turns)
     targets = positions + np.stack([x, y, sight[:, 2]], -1)
     return Camera(move, angle, positions.astype(np.float32), targets.astype(np.float32), fov)
+
+
+def _reach(trajectory: Trajectory, actors: tuple[int, ...]) -> float:
+    """Half the width or height that shows where all things start and where the actors are in the first four seconds."""
+    acting = trajectory.positions[: round(4 * trajectory.fps), actors].reshape(-1, 3)
+    places = np.concatenate([trajectory.positions[0], acting])
+    return max(float(np.abs(places[:, 0]).max()) + GIRTH, (float(places[:, 2].max()) + GIRTH) / 2)
 
 
 def draw_light(rng: Rng, camera: Camera) -> Light:

@@ -1,7 +1,7 @@
 """How each language puts the world's facts: phrases with holes, and the order of words in a noun phrase.
 
-In a phrase, "{ball}" is a word for that concept of the lexicon, in the form that the phrase is asked for; "{pan:2}" asks for
-its third form itself. "{object}", "{count}" and the like are texts that the caller gives.
+In a phrase, "{ball}" is a word for that concept of the lexicon, in the form that the phrase is asked for. "{object}"
+and "{direction}" are texts that the caller gives.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ HAPPENINGS: dict[str, str] = {
     "leaves": "{leave}",
     "moves": "{move}",
 }
-"""What a subject does, the same in both languages: the verb and its object, without the subject. A direction that has no hole
-here comes last."""
+"""What a subject does, the same in both languages: the verb and its object, without the subject. A direction without a
+hole comes last."""
 
 PASSIVES: dict[str, dict[str, tuple[str, str]]] = {
     "en": {"hits": ("is hit by {object}", "is struck by {object}")},
@@ -98,7 +98,11 @@ RELATIONS: dict[str, Phrases] = {
 
 CAMERA_MOVES: dict[str, Phrases] = {
     "en": {
-        "static": ("the {camera} is still", "the {camera} does not move", "the {camera} is fixed", "the {camera} stays still"),
+        "static": (
+            "the {camera} is still",
+            "the {camera} does not move",
+            "the {camera} is fixed",
+        ),
         "pan left": ("the {camera} {pan} left", "the {camera} {pan} to the left"),
         "pan right": ("the {camera} {pan} right", "the {camera} {pan} to the right"),
         "orbit left": ("the {camera} {orbit} left", "the {camera} {orbit} to the left"),
@@ -174,8 +178,8 @@ class Wording:
         """A phrase with its holes filled."""
 
         def filled(match: re.Match[str]) -> str:
-            name, _, own_form = match.group(1).partition(":")
-            return texts[name] if name in texts else self.word(name, int(own_form) if own_form else form)
+            name = match.group(1)
+            return texts[name] if name in texts else self.word(name, form)
 
         return re.sub(r"\{([^}]+)\}", filled, phrase)
 

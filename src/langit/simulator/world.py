@@ -86,7 +86,7 @@ class Trajectory:
     velocities: Array  # (F, K, 3)
     angular_velocities: Array  # (F, K, 3) world axes
     contacts: tuple[tuple[tuple[int, int, float], ...], ...]
-    """Per frame interval ending at that frame: (thing a, thing b, greatest normal force in newton), a < b; the ground is -1."""
+    """Per frame interval ending at that frame: (thing a, thing b, greatest net force in newton), a < b; the ground is -1."""
     fps: float
 
 
@@ -135,7 +135,7 @@ class Happening:
     time: float
     kind: str
     """still, falls, bounces, rolls, slides, flies, hits, topples, rolls_down, goes_behind, comes_out, swings, spins, stops,
-    leaves (goes out of the frame)"""
+    leaves (goes out of the frame). A slide down a ramp is slides with the ramp as its object."""
     subject: int
     object: int | None = None
     direction: str | None = None  # left, right, away, towards: on the screen of the first frame

@@ -23,6 +23,8 @@ FUNCTION_CATEGORIES = ("control", "punctuation", "grammar")
 _WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)*(?:-[^\W_]+(?:['’][^\W_]+)*)*|[^\w\s]+", re.UNICODE)
 _PARTICLES = ("nya", "lah", "kah", "pun")
 _PUNCTUATION = {",": ",", ";": ",", ":": ",", ".": ".", "!": ".", "?": ".", "…": "."}
+_ON_GROUND = {"en": ("in", "in the", "over", "over the"), "id": ("di", "pada")}
+"""Prepositions that say "on" in front of a ground: in the snow, di rumput."""
 _KNOWN_CATEGORIES = ("shapes", "props", "colours", "materials", "sizes", "events", "camera", "light", "ground")
 
 
@@ -136,6 +138,9 @@ def _forms(language: str) -> dict[tuple[str, ...], Meaning]:
     for entry in CONCEPTS:
         for form in entry.understood[language]:
             add(form, (entry.name,))
+            if entry.category == "ground":
+                for preposition in _ON_GROUND[language]:
+                    add(f"{preposition} {form}", ("on", entry.name))
             if language == "id" and entry.category == "events":
                 add(f"sedang {form}", (entry.name,))  # "is ...ing", where "sedang" alone is "medium"
     for form, meaning in PHRASES[language].items():
@@ -264,15 +269,15 @@ def describe_unknown(reading: Reading) -> str | None:
         colours, grounds = ", ".join(known["colours"]), ", ".join(known["ground"][:-1])
         return (
             f"model bawaan tidak mengenal: {', '.join(named)}; ia mengenal {things}, dalam warna {colours}, di atas "
-            f"{grounds}, yang jatuh, memantul, menggelinding, meluncur, terbang, bertabrakan, roboh, berayun dan berputar, "
-            "pada siang hari, senja dan malam hari; untuk hal lain sebutkan model lain dengan --model"
+            f"{grounds}, yang jatuh, memantul, menggelinding, meluncur, terbang, bertabrakan, roboh, berayun dan "
+            "berputar, pada siang hari, senja dan malam hari; untuk hal lain sebutkan model lain dengan --model"
         )
     things = ", ".join(concept(name).written["en"][0][1] for name in _names("shapes") + _names("props"))
     colours, grounds = ", ".join(known["colours"]), ", ".join(known["ground"][:-1])
     return (
-        f"the embedded model does not know: {', '.join(named)}; it knows {things}, in {colours}, on {grounds}, that fall, "
-        "bounce, roll, slide, fly, hit each other, topple, swing and spin, at noon, at sunset and at night; for anything "
-        "else name another model with --model"
+        f"the embedded model does not know: {', '.join(named)}; it knows {things}, in {colours}, on {grounds}, that "
+        "fall, bounce, roll, slide, fly, hit each other, topple, swing and spin, at noon, at sunset and at night; for "
+        "anything else name another model with --model"
     )
 
 

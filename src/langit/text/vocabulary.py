@@ -33,7 +33,7 @@ ROWS: tuple[Row, ...] = (
     ("black", "colours", "black; pitch black", "hitam; hitam legam"),
     ("ball", "shapes", "ball|balls, sphere|spheres, orb|orbs; globe, marble|marbles", "bola; bulatan, kelereng, sferis"),
     ("cube", "shapes", "cube|cubes, box|boxes, block|blocks; crate|crates, dice|die", "kubus, kotak; balok, dadu, peti"),
-    ("cylinder", "shapes", "cylinder|cylinders; drum|drums, barrel|barrels, tube|tubes", "silinder, tabung; drum"),
+    ("cylinder", "shapes", "cylinder|cylinders; drum|drums, barrel|barrels, tube|tubes", "silinder, tabung; drum, tong"),
     ("cone", "shapes", "cone|cones; traffic cone|traffic cones", "kerucut; corong"),
     ("pyramid", "shapes", "pyramid|pyramids", "piramida, limas; piramid"),
     ("egg", "shapes", "egg|eggs; ellipsoid|ellipsoids", "telur; telor, elipsoid"),
@@ -74,7 +74,8 @@ ROWS: tuple[Row, ...] = (
         "bounce",
         "events",
         "bounces|bounce|bouncing|bounced; hops|hop|hopping, jumps|jump|jumping|jumped, rebounds|rebound|rebounding, "
-        "bouncy, bounces up and down|bounce up and down|bouncing up and down",
+        "bouncy, bounces up and down|bounce up and down|bouncing up and down, "
+        "jumps up and down|jump up and down|jumping up and down",
         "memantul, melambung; pantul, memantul-mantul, terpantul, dipantulkan, melenting, melompat, melompat-lompat, "
         "pantulan, memantulkan",
     ),
@@ -113,7 +114,7 @@ ROWS: tuple[Row, ...] = (
     (
         "pass",
         "events",
-        "passes|pass|passing|passed, crosses|cross|crossing; goes past|go past|going past, moves past|moving past, past, "
+        "passes|pass|passing|passed, crosses|cross|crossing; past, "
         "passes by|pass by|passing by",
         "melintas, lewat; melewati, melintasi, melalui",
     ),
@@ -180,7 +181,7 @@ ROWS: tuple[Row, ...] = (
     ),
     ("behind", "places", "behind", "di belakang, di balik; belakang, balik"),
     ("front", "places", "in front of; front, in front", "di depan; depan, di hadapan"),
-    ("on", "places", "on; on top of, upon, onto, across, along, atop", "di atas; di permukaan, ke atas, sepanjang, bertumpu pada"),
+    ("on", "places", "on; on top of, upon, onto, across, along, atop", "di atas; ke atas, sepanjang, bertumpu pada"),
     ("under", "places", "under; below, beneath, underneath", "di bawah; bawah"),
     ("beside", "places", "next to, beside; near, close to, alongside, beside of", "di sebelah, di samping; di dekat, dekat, samping, sebelah"),
     ("towards", "places", "towards the camera, closer; towards us, toward the camera, towards, toward, nearer, forward, forwards", "mendekat, ke arah kamera; mendekati kamera, maju, ke depan, mendekati, menuju, ke arah, menuju kamera"),
@@ -217,7 +218,7 @@ ROWS: tuple[Row, ...] = (
     # How it is seen.
     ("camera", "camera", "camera; cam, viewpoint", "kamera"),
     ("pan", "camera", "pans|pan|panning|panned", "menyapu, menoleh; pan, panning, berpaling, menengok"),
-    ("orbit", "camera", "orbits|orbit|orbiting, circles|circle|circling; goes around|go around|going around, moves around|moving around, rotates around|rotating around, revolves around, revolves, arcs around", "mengorbit, mengitari; mengelilingi, orbit, berputar mengelilingi, memutari, berkeliling"),
+    ("orbit", "camera", "orbits|orbit|orbiting, circles|circle|circling; orbits around|orbit around|orbiting around, circles around|circling around, goes around|go around|going around, moves around|moving around, rotates around|rotating around, revolves around, revolves, arcs around", "mengorbit, mengitari; mengelilingi, orbit, berputar mengelilingi, memutari, berkeliling"),
     ("rise", "camera", "rises|rise|rising; moves up|move up|moving up, goes up|go up|going up, cranes up, up, upwards, upward, climbs|climbing", "naik; bergerak naik, terangkat, meninggi, menaik"),
     ("eye level", "camera", "at eye level; eye level, from eye level, eye height", "setinggi mata; sejajar mata, sejajar dengan mata, ketinggian mata"),
     ("low angle", "camera", "from a low angle; low angle, from below, seen from below, from low down", "dari sudut rendah; sudut rendah, dari bawah, dilihat dari bawah"),
@@ -230,7 +231,7 @@ ROWS: tuple[Row, ...] = (
     ("sand", "ground", "sand; sandy, beach, desert, sandy ground, sandy beach", "pasir; hamparan pasir, pantai, gurun, berpasir, padang pasir, tanah berpasir, pantai berpasir, gurun pasir"),
     ("tiles", "ground", "tiles, tiled floor; tile, tiled, checkered floor, ceramic floor", "ubin, lantai ubin; keramik, lantai keramik, ubin keramik, lantai berubin"),
     ("wood", "ground", "wooden floor, floorboards; wood, wooden, wood floor, parquet", "lantai kayu; kayu, parket, lantai parket, papan kayu lantai"),
-    ("snow", "ground", "snow; snowy, snowy ground, snow-covered, snow-covered ground", "salju; bersalju, tanah bersalju, hamparan salju, lapangan salju, lapangan bersalju"),
+    ("snow", "ground", "snow; snowy, snowy ground, snow-covered, snow-covered ground, snowy field", "salju; bersalju, tanah bersalju, hamparan salju, lapangan salju, lapangan bersalju"),
     ("floor", "ground", "ground, floor; surface, earth", "tanah, lantai; permukaan, bumi"),
 )  # fmt: skip
 
@@ -283,6 +284,7 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
         "knocking over": ("hit", "topple"),
         "knocks down": ("hit", "topple"),
         "knocking down": ("hit", "topple"),
+        "through the air": ("top",),
         "once": ("one", "times"),
         "twice": ("two", "times"),
         "thrice": ("three", "times"),
@@ -362,6 +364,8 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
         "merobohkan": ("hit", "topple"),
         "menumbangkan": ("hit", "topple"),
         "menggulingkan": ("hit", "topple"),
+        "dirobohkan": ("topple",),
+        "digulingkan": ("topple",),
         "sekali": ("one", "times"),
         "berkali-kali": ("several", "times"),
         "berulang kali": ("several", "times"),

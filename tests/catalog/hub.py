@@ -52,6 +52,7 @@ class Hub:
         self._thread.start()
 
     def stop(self) -> None:
+        """Connections that are open stay open; the next ones are refused."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -1,4 +1,4 @@
-"""Models from a hub, with the real client in a process of its own: every way a fetch can go, and the copy that is kept."""
+"""Models from a hub, with the real client in a process of its own: every way a fetch can go, and the kept copy."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ ASK = """
 import json, sys, warnings
 from langit.catalog import find_model
 from langit.types import InputError
-for model in sys.argv[1:]:
+for line in sys.stdin:
+    model = json.loads(line)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             answer = {"folder": str(find_model(model))}
         except InputError as error:
             answer = {"error": str(error)}
-    print(json.dumps({**answer, "warnings": [str(one.message) for one in caught]}))
+    print(json.dumps({**answer, "warnings": [str(one.message) for one in caught]}), flush=True)
 """
 
 
@@ -43,23 +44,45 @@ def files(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> dict
 @pytest.fixture
 def hub(files: dict[str, bytes]) -> Iterator[Hub]:
     """A hub with sky/tiny and sky/gated."""
-    server = Hub({"sky/tiny": Repository({FIRST: files}), "sky/gated": Repository({FIRST: files}, gated=True)})
+    server = Hub({"sky/tiny": Repository({FIRST: dict(files)}), "sky/gated": Repository({FIRST: files}, gated=True)})
     yield server
     server.stop()
 
 
-def ask(hub: Hub, home: Path, *models: str, **settings: str) -> list[dict[str, object]]:
-    """What `find_model` answers in a new process that knows only this hub and keeps its copies under `home`."""
-    kept = {key: value for key, value in os.environ.items() if not key.upper().startswith("HF_") and "PROXY" not in key.upper()}
-    environment = {**kept, "HF_ENDPOINT": hub.address, "HF_HOME": str(home), **settings}
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, *models], env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+Answer = dict[str, object]
 
 
-def only_error(answer: dict[str, object]) -> str:
+class Client:
+    """A new process that answers with `find_model`, knows only this hub and keeps its copies under `home`."""
+
+    def __init__(self, hub: Hub, home: Path, **settings: str) -> None:
+        foreign = ("HF_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+        kept = {key: value for key, value in os.environ.items() if not key.upper().startswith(foreign)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", ASK],
+            env={**kept, "HF_ENDPOINT": hub.address, "HF_HOME": str(home), **settings},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def __call__(self, model: str) -> Answer:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(model) + "\n")
+        self.process.stdin.flush()
+        answer: Answer = json.loads(self.process.stdout.readline())
+        return answer
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.communicate()
+
+
+def only_error(answer: Answer) -> str:
     assert answer["warnings"] == []
     error = str(answer["error"])
     assert "\n" not in error
@@ -67,63 +90,64 @@ def only_error(answer: dict[str, object]) -> str:
 
 
 def test_a_repository_is_fetched_once_and_kept(hub: Hub, tmp_path: Path, files: dict[str, bytes]) -> None:
-    first, again, exact = ask(hub, tmp_path, "sky/tiny", "sky/tiny", f"sky/tiny@{FIRST}")
+    with Client(hub, tmp_path) as find:
+        first, again, exact = find("sky/tiny"), find("sky/tiny"), find(f"sky/tiny@{FIRST}")
     assert first == again == exact
-    folder = Path(str(first["folder"]))
     assert first["warnings"] == []
-    assert {path.name for path in folder.rglob("*")} == {path.name for path in map(Path, files) if path.parent == Path(".")}
-    assert sorted(hub.downloads()) == sorted(path.name for path in folder.iterdir())  # each once
+    folder = Path(str(first["folder"]))
+    wanted = sorted(name for name in files if "/" not in name)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(hub.downloads()) == wanted  # each once
     assert load_bundle(folder).config.name == "random"
 
     hub.stop()
-    down, offline = ask(hub, tmp_path, "sky/tiny"), ask(hub, tmp_path, "sky/tiny", "sky/other", HF_HUB_OFFLINE="1")
-    assert down[0]["folder"] == str(folder)
-    assert "could not be reached" in str(down[0]["warnings"])
-    assert "copy that was fetched before is used" in str(down[0]["warnings"])
-    assert offline[0] == {"folder": str(folder), "warnings": []}  # as was asked for
-    assert "unset HF_HUB_OFFLINE" in only_error(offline[1])
+    with Client(hub, tmp_path) as find:
+        down = find("sky/tiny")
+    assert down["folder"] == str(folder)
+    assert "could not be reached" in str(down["warnings"])
+    assert "copy that was fetched before is used" in str(down["warnings"])
+    with Client(hub, tmp_path, HF_HUB_OFFLINE="1") as find:
+        assert find("sky/tiny") == {"folder": str(folder), "warnings": []}  # as was asked for
+        assert "unset HF_HUB_OFFLINE" in only_error(find("sky/other"))
 
 
-def test_what_the_hub_does_not_give_is_one_sentence(hub: Hub, tmp_path: Path, files: dict[str, bytes]) -> None:
+def test_what_the_hub_does_not_give_is_one_sentence(hub: Hub, tmp_path: Path) -> None:
     hub.repositories["sky/other"] = Repository({FIRST: {"model.safetensors": b"gigabytes"}})
-    absent, gated, revision, other, impossible = ask(
-        hub, tmp_path, "sky/absent", "sky/gated", "sky/tiny@v9", "sky/other", "sky/ti--ny"
-    )
-    assert "no hub repository of that name" in only_error(absent)
-    assert "sky/gated is gated; accept its terms" in only_error(gated)
-    assert "sky/tiny has no revision 'v9'" in only_error(revision)
-    assert "sky/other is not a langit model: it has no config.json" in only_error(other)
-    assert "no hub repository can have that name" in only_error(impossible)
-    assert hub.downloads() == []
-
-
-@pytest.mark.parametrize("failure", ["stopped", "status", "garbage"])
-def test_a_hub_that_is_down_is_one_sentence(hub: Hub, tmp_path: Path, failure: str) -> None:
-    if failure == "stopped":
+    with Client(hub, tmp_path) as find:
+        assert "no hub repository of that name" in only_error(find("sky/absent"))
+        assert "sky/gated is gated; accept its terms" in only_error(find("sky/gated"))
+        assert "sky/tiny has no revision 'v9'" in only_error(find("sky/tiny@v9"))
+        assert "sky/other is not a langit model: it has no config.json" in only_error(find("sky/other"))
+        assert "no hub repository can have that name" in only_error(find("sky/ti--ny"))
+        assert hub.downloads() == []
+        hub.status = 503
+        assert "refused 'sky/tiny' (503 Service Unavailable)" in only_error(find("sky/tiny"))
+        hub.status, hub.garbage = None, True
+        assert "could not be reached" in only_error(find("sky/tiny"))
         hub.stop()
-    hub.status = 503 if failure == "status" else None
-    hub.garbage = failure == "garbage"
-    error = only_error(ask(hub, tmp_path, "sky/tiny")[0])
-    assert ("refused 'sky/tiny' (503 Service Unavailable)" if failure == "status" else "could not be reached") in error
+        assert "could not be reached" in only_error(find("sky/tiny"))
 
 
-def test_a_download_that_is_cut_goes_on_where_it_stopped(hub: Hub, tmp_path: Path, files: dict[str, bytes]) -> None:
-    hub.cuts["transformer.safetensors"] = ["close"]
-    answer = ask(hub, tmp_path, "sky/tiny")[0]
-    half = len(files["transformer.safetensors"]) // 2
-    asked = [part for method, path, part in hub.requests if method == "GET" and path.endswith("/transformer.safetensors")]
-    assert asked == [None, f"bytes={half}-"]
-    folder = Path(str(answer["folder"]))
-    assert (folder / "transformer.safetensors").read_bytes() == files["transformer.safetensors"]
+def test_a_download_that_is_cut_goes_on_where_it_stopped(hub: Hub, tmp_path: Path) -> None:
+    chunk = 10 * 2**20  # what the client keeps of a broken connection is a multiple of this
+    hub.repositories["sky/tiny"].commits[FIRST]["README.md"] = text = os.urandom(3 * chunk)
+    hub.cuts["README.md"] = ["close"]
+    with Client(hub, tmp_path) as find:
+        folder = Path(str(find("sky/tiny")["folder"]))
+    asked = [part for method, path, part in hub.requests if method == "GET" and path.endswith("/README.md")]
+    assert asked == [None, f"bytes={chunk}-"]
+    assert (folder / "README.md").read_bytes() == text
 
 
-def test_after_a_download_that_failed_only_what_lacks_is_fetched(hub: Hub, tmp_path: Path, files: dict[str, bytes]) -> None:
+def test_after_a_download_that_failed_only_what_lacks_is_fetched(
+    hub: Hub, tmp_path: Path, files: dict[str, bytes]
+) -> None:
     hub.cuts["transformer.safetensors"] = ["reset"]
-    assert "broke off" in only_error(ask(hub, tmp_path, "sky/tiny")[0])
-    came = {path.name for path in tmp_path.rglob("snapshots/*/*")}
-    assert "transformer.safetensors" not in came
-    hub.requests.clear()
-    folder = Path(str(ask(hub, tmp_path, "sky/tiny")[0]["folder"]))
+    with Client(hub, tmp_path) as find:
+        assert "broke off" in only_error(find("sky/tiny"))
+        came = {path.name for path in tmp_path.rglob("snapshots/*/*")}
+        assert "transformer.safetensors" not in came
+        hub.requests.clear()
+        folder = Path(str(find("sky/tiny")["folder"]))
     assert (folder / "transformer.safetensors").read_bytes() == files["transformer.safetensors"]
     assert not came & set(hub.downloads())
 
@@ -131,15 +155,17 @@ def test_after_a_download_that_failed_only_what_lacks_is_fetched(hub: Hub, tmp_p
 def test_a_new_commit_that_cannot_be_fetched_leaves_the_copy_before(
     hub: Hub, tmp_path: Path, files: dict[str, bytes]
 ) -> None:
-    before = ask(hub, tmp_path, "sky/tiny")[0]["folder"]
-    hub.repositories["sky/tiny"].commits[SECOND] = {**files, "text.safetensors": files["text.safetensors"] + b" "}
-    hub.cuts["text.safetensors"] = ["reset", "reset"]
-    failed, failed_again, fetched = ask(hub, tmp_path, "sky/tiny", "sky/tiny", "sky/tiny")
-    assert failed["folder"] == failed_again["folder"] == before
-    assert "broke off" in str(failed["warnings"])
-    assert Path(str(fetched["folder"])).name == SECOND
-    hub.stop()
-    assert ask(hub, tmp_path, "sky/tiny", HF_HUB_OFFLINE="1")[0]["folder"] == fetched["folder"]
+    with Client(hub, tmp_path) as find:
+        before = find("sky/tiny")["folder"]
+        newer = {**files, "text.safetensors": files["text.safetensors"] + b" "}
+        hub.repositories["sky/tiny"].commits[SECOND] = newer
+        hub.cuts["text.safetensors"] = ["reset", "reset"]
+        failed, failed_again, fetched = find("sky/tiny"), find("sky/tiny"), find("sky/tiny")
+        assert failed["folder"] == failed_again["folder"] == before
+        assert "broke off" in str(failed["warnings"])
+        assert Path(str(fetched["folder"])).name == SECOND
+        hub.stop()
+        assert find("sky/tiny")["folder"] == fetched["folder"]
 
 
 def test_a_file_or_a_path_that_is_nowhere_is_no_model(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -26,6 +26,7 @@ from langit.patches import PatchSize
 from langit.text.encoder import PromptEncoder, PromptEncoderConfig
 from langit.tokenizer import LinearTokenizer, PixelTokenizer, Tokenizer
 from langit.transformer import Transformer, TransformerConfig
+from langit.transformer.model import Prediction
 from langit.types import InputError
 
 FORMAT = 1
@@ -76,6 +77,16 @@ class BundleConfig:
         for name, sizes in (("stride", self.stride), ("patch", self.patch)):
             if len(sizes) != 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
                 raise ValueError(f"a {name} is three whole numbers (frames, rows, columns) of at least 1, not {sizes}")
+        for name, count in [*vars(self.transformer).items(), *vars(self.text).items()]:
+            if isinstance(count, int) and count < (0 if name == "place_frequencies" else 1):
+                raise ValueError(f"{name} is at least 1, not {count}")
+        if self.transformer.prediction not in get_args(Prediction):
+            raise ValueError(f"a prediction is one of {get_args(Prediction)}, not {self.transformer.prediction!r}")
+        if self.text.width != self.transformer.text_width or self.text.width % self.text.num_heads:
+            raise ValueError(
+                f"prompt states {self.text.width} wide do not divide into {self.text.num_heads} heads, "
+                f"or do not fit a transformer that reads {self.transformer.text_width}"
+            )
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> BundleConfig:
@@ -166,8 +177,7 @@ def _read_tokenizer(folder: Path, config: BundleConfig) -> Tokenizer:
     if config.tokenizer != "linear":
         raise InputError(f"The model in {folder} has a {config.tokenizer!r} tokenizer; langit knows linear and pixels.")
     tensors = _read_tensors(folder / "tokenizer.safetensors")
-    channels = tensors["scale"].numel() if "scale" in tensors else 0
-    pixels = PixelTokenizer(config.stride).channels
+    pixels, channels = PixelTokenizer(config.stride).channels, config.transformer.patch_dim // math.prod(config.patch)
     expected = {"mean": (pixels,), "components": (pixels, channels), "scale": (channels,)}
     _check_shapes(tensors, expected, folder)
     return LinearTokenizer(config.stride, *(tensors[name].float() for name in expected))

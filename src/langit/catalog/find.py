@@ -36,14 +36,15 @@ def find_model(model: str) -> Path:
     if model == EMBEDDED:
         return Path(str(files("langit.catalog") / EMBEDDED))
     folder = Path(model).expanduser()
-    if folder.is_dir():
+    if model and folder.is_dir():
         return folder
-    if folder.exists():
+    if model and folder.exists():
         raise InputError(f"{model} is a file; a model is a folder with config.json. Name the folder.")
     if re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", model) and not model.startswith((".", "runs/")):
         return _from_hub(model)
     raise InputError(
-        f"There is no model {model!r}: it is neither {EMBEDDED!r}, nor a folder, nor a hub repository written owner/name."
+        f"There is no model {model!r}: it is neither {EMBEDDED!r}, nor a folder, "
+        "nor a hub repository written owner/name."
     )
 
 
@@ -119,15 +120,16 @@ def _reason(model: str, error: Exception) -> str:
 
     repository, _, revision = model.partition("@")
     if isinstance(error, GatedRepoError):
-        return f"The hub repository {repository} is gated; accept its terms on its page and log in with `hf auth login`."
+        return f"The hub repository {repository} is gated; accept its terms there and log in with `hf auth login`."
     if isinstance(error, RevisionNotFoundError):
         return f"The hub repository {repository} has no revision {revision!r}; leave out @{revision} for its newest."
     if isinstance(error, RepositoryNotFoundError):
         return f"There is no folder {model!r}, and no hub repository of that name that you may read."
     if isinstance(error, OfflineModeIsEnabled):
-        return f"{model!r} is not a folder and no copy of it is kept here; unset HF_HUB_OFFLINE to fetch it from the hub."
+        return f"{model!r} is not a folder and no copy of it is kept; unset HF_HUB_OFFLINE to fetch it from the hub."
     if isinstance(error, HfHubHTTPError):
-        return f"The hub refused {model!r} ({error.response.status_code} {error.response.reason_phrase}); try again later."
+        answer = error.response
+        return f"The hub refused {model!r} ({answer.status_code} {answer.reason_phrase}); try again later."
     return (
         f"{model!r} is not a folder here, and the hub could not be reached for it or broke off "
         f"({type(error).__name__}); check the network and try again."

@@ -7,6 +7,7 @@ told, nor is what begins while a thing is out of sight.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,15 +94,34 @@ def read_facts(scene: Scene, truth: Truth | None = None) -> Facts:
     happenings = [one for one in happenings if one.subject in told and (one.object is None or one.object in told)]
     return Facts(
         things=scene.things,
-        places=tuple(_place(motion, thing) for thing in range(len(scene.things))),
+        places=tuple(_place(motion, thing, 0) for thing in range(len(scene.things))),
         happenings=tuple(sorted(happenings, key=lambda one: one.time)),
-        relations=tuple(_relations(motion)),
+        relations=tuple(_relations(motion, 0)),
         camera_move=scene.camera.move,
         camera_angle=scene.camera.angle,
         light_time=scene.light.time,
         light_side=scene.light.side,
         ground=scene.ground,
     )
+
+
+def read_still(scene: Scene, truth: Truth | None, frames: Sequence[int]) -> list[Facts]:
+    """All that a true caption may say of single frames: where things are, and nothing that takes time."""
+    motion = _read_motion(scene, truth)
+    return [
+        Facts(
+            things=scene.things,
+            places=tuple(_place(motion, thing, frame) for thing in range(len(scene.things))),
+            happenings=(),
+            relations=tuple(_relations(motion, frame)),
+            camera_move="static",
+            camera_angle=scene.camera.angle,
+            light_time=scene.light.time,
+            light_side=scene.light.side,
+            ground=scene.ground,
+        )
+        for frame in frames
+    ]
 
 
 def _read_motion(scene: Scene, truth: Truth | None) -> _Motion:
@@ -409,30 +429,30 @@ def _direction(motion: _Motion, thing: int, frame: int) -> str | None:
     return "away" if deep > 0 else "towards"
 
 
-def _place(motion: _Motion, thing: int) -> str | None:
-    if motion.share[0, thing] < VISIBLE_SHARE:
+def _place(motion: _Motion, thing: int, frame: int) -> str | None:
+    if not motion.seen(thing, frame):
         return None
-    x, y = motion.screen[0, thing]
-    if y < ABOVE and motion.gaps[0, thing] > DROP:
+    x, y = motion.screen[frame, thing]
+    if y < ABOVE and motion.gaps[frame, thing] > DROP:
         return "top"
     return "left" if x < SIDES[0] else "right" if x > SIDES[1] else "centre"
 
 
-def _relations(motion: _Motion) -> list[Relation]:
-    """Of every pair seen in the first frame, told once, from the one that comes first."""
-    shown = [k for k, thing in enumerate(motion.scene.things) if motion.seen(k, 0) and thing.shape != "rod"]
+def _relations(motion: _Motion, frame: int) -> list[Relation]:
+    """Of every pair seen in the frame, told once, from the one that comes first."""
+    shown = [k for k, thing in enumerate(motion.scene.things) if motion.seen(k, frame) and thing.shape != "rod"]
     found = []
     for a in shown:
         for b in shown:
             if a >= b:
                 continue
-            if motion.touched[a][1, b] and motion.speeds[0, [a, b]].max() < STILL_SPEED:
-                upper, lower = (a, b) if motion.positions[0, a, 2] > motion.positions[0, b, 2] else (b, a)
-                if motion.gaps[0, upper] > 0.1:
+            if motion.touched[a][max(frame, 1), b] and motion.speeds[frame, [a, b]].max() < STILL_SPEED:
+                upper, lower = (a, b) if motion.positions[frame, a, 2] > motion.positions[frame, b, 2] else (b, a)
+                if motion.gaps[frame, upper] > 0.1:
                     found.append(Relation("on", upper, lower))
                     continue
-            across = motion.screen[0, a, 0] - motion.screen[0, b, 0]
-            deeper = motion.depth[0, a] - motion.depth[0, b]
+            across = motion.screen[frame, a, 0] - motion.screen[frame, b, 0]
+            deeper = motion.depth[frame, a] - motion.depth[frame, b]
             if abs(across) > LAP:
                 found.append(Relation("left_of" if across < 0 else "right_of", a, b))
             if abs(deeper) > DEEPER and abs(across) < 2 * LAP:

@@ -97,9 +97,8 @@ def _cut(kind: str, sample: Sample, config: TrainingConfig, generator: torch.Gen
 
     captions, latent = sample.captions, sample.latents
     if kind == "picture" or latent.shape[1] == 1:
-        moment = below(1 + sample.stills.shape[1])
-        latent = latent[:, :1] if moment == 0 else sample.stills[:, moment - 1 : moment]
-        captions = sample.still_captions
+        moment = below(sample.stills.shape[1])
+        latent, captions = sample.stills[:, moment : moment + 1], sample.still_captions[moment]
     elif kind == "short":
         latent = latent[:, : 2 + below(max(1, latent.shape[1] // 2 - 1))]
     elif kind != "whole":

@@ -21,7 +21,7 @@ class State:
     fingerprint: str  # of the recipe
     model: dict[str, Tensor]
     ema: dict[str, Tensor]
-    optimizer: dict[str, Any]
+    optimizers: list[dict[str, Any]]
 
 
 def save_state(path: Path, state: State) -> None:

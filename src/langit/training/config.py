@@ -45,9 +45,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW (arXiv 1711.05101) with warm-up, a plateau and a linear cooldown to zero (arXiv 2405.18392)."""
+    """Warm-up, a plateau and a linear cooldown to zero (arXiv 2405.18392).
 
-    learning_rate: float = 1e-3
+    Muon (torch.optim.Muon) for the matrices of the transformer's blocks, AdamW (arXiv 1711.05101) for all else. Muon's
+    steps are scaled to AdamW's size (arXiv 2502.16982), so one learning rate serves both.
+    """
+
+    learning_rate: float = 3e-3
     warmup: int = 200  # steps
     cooldown: float = 0.25  # last part of all steps
     betas: tuple[float, float] = (0.9, 0.95)

@@ -29,10 +29,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from langit.simulator.captions import caption
-from langit.simulator.facts import read_facts
+from langit.simulator.facts import read_facts, read_still
 from langit.simulator.plans import plan, relook
 from langit.simulator.render import render
-from langit.simulator.world import Facts, Scene
+from langit.simulator.world import Facts, Scene, Truth
 from langit.tokenizer import LinearTokenizer, encode
 from langit.tokenizer.linear import boxes_of
 from langit.training.config import CorpusConfig
@@ -41,6 +41,8 @@ from langit.types import ClipShape, Frames, InputError
 LANGUAGES = ("en", "id")
 DETAILS = ("dense", "short")
 WORDINGS = 2  # captions of each language and detail to a clip
+Captions = dict[str, dict[str, list[str]]]
+"""Language -> detail -> wordings."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,9 @@ class Sample:
     """One clip of the corpus."""
 
     latents: Tensor  # (C, f, h, w)
-    stills: Tensor  # (C, k, h, w): pictures of other moments, each a first frame of its own
-    captions: dict[str, dict[str, list[str]]]  # language -> detail -> wordings
-    still_captions: dict[str, dict[str, list[str]]]  # the same, of what any frame shows
+    captions: Captions
+    stills: Tensor  # (C, k, h, w): pictures, each a first frame of its own; the first is the clip's first frame
+    still_captions: list[Captions]
 
 
 class Corpus:
@@ -96,7 +98,7 @@ class Corpus:
         handle, captions = self._chunks[chunk]
         told = captions[str(index)]
         latents, stills = handle.get_tensor(f"{index}"), handle.get_tensor(f"{index}.stills")
-        return Sample(latents.float(), stills.float(), told["clip"], told["still"])
+        return Sample(latents.float(), told["clip"], stills.float(), told["stills"])
 
     def make_chunk(self, chunk: int) -> None:
         """Simulate, render, encode and write one chunk, unless it is there."""
@@ -107,14 +109,18 @@ class Corpus:
         tensors: dict[str, Tensor] = {}
         captions: dict[str, Any] = {}
         for index in range(first, min(first + self.config.chunk, self.config.clips)):
-            scene, frames, facts = make_clip(self.config, index)
+            scene, frames, truth = make_clip(self.config, index)
             clip = torch.from_numpy(frames).float() / 127.5 - 1
-            moments = _rng(self.config.seed, index, 1).integers(1, max(2, len(frames)), self.config.stills)
-            stills = [encode(self.tokenizer, clip[moment : moment + 1]) for moment in moments.clip(max=len(frames) - 1)]
+            later = _rng(self.config.seed, index, 1).choice(np.arange(1, len(frames)), self.config.stills, replace=False)
+            moments = [0, *sorted(int(moment) for moment in later)]
+            stills = [encode(self.tokenizer, clip[moment : moment + 1]) for moment in moments]
             tensors[f"{index}"] = encode(self.tokenizer, clip).half()
             tensors[f"{index}.stills"] = torch.cat(stills, 1).half()
             rng = _rng(self.config.seed, index, 2)
-            captions[str(index)] = {"clip": _captions(facts, rng), "still": _captions(_timeless(facts), rng)}
+            captions[str(index)] = {
+                "clip": _captions(read_facts(scene, truth), rng),
+                "stills": [_captions(facts, rng) for facts in read_still(scene, truth, moments)],
+            }
         _write_aside(path, tensors, {"captions": json.dumps(captions)})
 
     def start_workers(self, count: int) -> list[SpawnProcess]:
@@ -136,15 +142,16 @@ def clip_shape(config: CorpusConfig, trajectory: int) -> ClipShape:
     return config.shapes[_rng(config.seed, trajectory, 0).choice(len(weights), p=weights / weights.sum())][1]
 
 
-def make_clip(config: CorpusConfig, index: int) -> tuple[Scene, Frames, Facts]:
-    """Clip `index`: its scene, frames (F, H, W, 3) and what truly happens in it."""
+def make_clip(config: CorpusConfig, index: int) -> tuple[Scene, Frames, Truth]:
+    """Clip `index`: its scene, frames (F, H, W, 3) and ground truth."""
     trajectory, look = divmod(index, config.looks)
     shape = clip_shape(config, trajectory)
     scene = plan(_seed(config.seed, trajectory), split="train", num_frames=shape.frames, fps=config.fps)
     if look:
         scene = relook(scene, _seed(config.seed, trajectory, look), split="train")
     frames, truth = render([scene], shape.height, shape.width)[0]
-    return scene, frames, read_facts(scene, truth)
+    assert truth is not None
+    return scene, frames, truth
 
 
 def fit_tokenizer(config: CorpusConfig) -> LinearTokenizer:
@@ -156,7 +163,7 @@ def fit_tokenizer(config: CorpusConfig) -> LinearTokenizer:
     return LinearTokenizer.fit(torch.cat(boxes), config.stride, config.channels)
 
 
-def _captions(facts: Facts, rng: np.random.Generator) -> dict[str, dict[str, list[str]]]:
+def _captions(facts: Facts, rng: np.random.Generator) -> Captions:
     return {
         language: {
             detail: [caption(facts, language=language, detail=detail, rng=rng) for _ in range(WORDINGS)]
@@ -164,12 +171,6 @@ def _captions(facts: Facts, rng: np.random.Generator) -> dict[str, dict[str, lis
         }
         for language in LANGUAGES
     }
-
-
-def _timeless(facts: Facts) -> Facts:
-    """What holds in every frame: things, light, ground; not what happens, nor where things are at first."""
-    places = tuple(None for _ in facts.things)
-    return dataclasses.replace(facts, places=places, happenings=(), relations=(), camera_move="static")
 
 
 def _work(folder: Path, config: CorpusConfig, chunks: list[int]) -> None:

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -100,11 +100,12 @@ def train(
     torch.manual_seed(config.seed)
     model = Model(config).to(device)
     ema = copy.deepcopy(model).requires_grad_(False)
-    optimizer = _optimizer(config, model, device)
+    optimizers = make_optimizers(config, model)
     if state is not None:
         model.load_state_dict(state.model)
         ema.load_state_dict(state.ema)
-        optimizer.load_state_dict(state.optimizer)
+        for optimizer, saved in zip(optimizers, state.optimizers, strict=True):
+            optimizer.load_state_dict(saved)
     step = state.step if state is not None else 0
     last = min(config.steps, stop_after or config.steps)
     peak = measure_peak(device)
@@ -112,7 +113,7 @@ def train(
     board = SummaryWriter(str(output / "tensorboard"), purge_step=step)  # type: ignore[no-untyped-call]
 
     def save() -> None:
-        parts = model.state_dict(), ema.state_dict(), optimizer.state_dict()
+        parts = model.state_dict(), ema.state_dict(), [optimizer.state_dict() for optimizer in optimizers]
         save_state(output / "checkpoint.pt", State(step, config.fingerprint(), *parts))
         _save_bundle(config, output, ema, corpus, step)
 
@@ -122,7 +123,7 @@ def train(
             while step < last and not stopped():
                 started = time.perf_counter()
                 batch = next(waiting)
-                loss = _step(config, model, ema, optimizer, batch, step, device)
+                loss = _step(config, model, ema, optimizers, batch, step, device)
                 step += 1
                 progress = _progress(config, model, batch, step, loss, time.perf_counter() - started, peak)
                 losses.add(step, loss)
@@ -147,20 +148,23 @@ def _step(
     config: TrainingConfig,
     model: Model,
     ema: Model,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
     batch: Batch,
     step: int,
     device: str,
 ) -> float:
     """One step of gradient descent and of the moving average; the loss."""
-    for group in optimizer.param_groups:
-        group["lr"] = config.optimizer.learning_rate * warmup_stable_decay(config, step)
+    rate = config.optimizer.learning_rate * warmup_stable_decay(config, step)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
     with torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda")):
         loss = model.loss(_to(batch, device))
-    optimizer.zero_grad()
+    model.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip_norm)
-    optimizer.step()
+    for optimizer in optimizers:
+        optimizer.step()
     decay = min(config.optimizer.ema, (step + 1) / (step + 10))
     torch._foreach_lerp_(list(ema.parameters()), list(model.parameters()), 1 - decay)
     return loss.item()
@@ -172,22 +176,21 @@ def warmup_stable_decay(config: TrainingConfig, step: int) -> float:
     return min((step + 1) / config.optimizer.warmup, 1.0, left)
 
 
-def _optimizer(config: TrainingConfig, model: Model, device: str) -> torch.optim.Optimizer:
-    """AdamW; matrices decay, vectors and embeddings do not."""
-    decayed = [p for name, p in model.named_parameters() if p.ndim == 2 and "table" not in name and "text." not in name]
-    chosen = {id(p) for p in decayed}
+def make_optimizers(config: TrainingConfig, model: Model) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the transformer's blocks; AdamW, without decay, for ends, vectors and words."""
+    matrices = [p for name, p in model.transformer.blocks.named_parameters() if p.ndim == 2 and not name.endswith("table")]
+    chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
-    groups = [
-        {"params": decayed, "weight_decay": config.optimizer.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+    c = config.optimizer
+    return [
+        torch.optim.Muon(matrices, c.learning_rate, c.weight_decay, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, c.learning_rate, betas=c.betas, weight_decay=0.0, fused=True),
     ]
-    return torch.optim.AdamW(groups, lr=config.optimizer.learning_rate, betas=config.optimizer.betas, fused=True)
 
 
 def _to(batch: Batch, device: str) -> Batch:
-    moved = {name: getattr(batch, name).to(device, non_blocking=True) for name in ("patches", "noise", "sigma", "layout")
-             if name != "layout"}
-    return dataclasses.replace(batch, **moved, layout=batch.layout.to(device))
+    moved = {name: getattr(batch, name).to(device) for name in ("patches", "noise", "sigma", "layout")}
+    return dataclasses.replace(batch, **moved)
 
 
 def _progress(

@@ -105,8 +105,8 @@ def test_words_that_are_not_known_are_said(tiny_bundle):
         (Request(PROMPT, guidance=-0.1), "give 0 to 30"),
         (Request(PROMPT, guidance=31), "give 0 to 30"),
         (Request(PROMPT, guidance=float("nan")), "give 0 to 30"),
-        (Request(PROMPT, seed=-1), "from 0 to 9223372036854775807"),
-        (Request(PROMPT, seed=2**63), "from 0 to 9223372036854775807"),
+        (Request(PROMPT, seed=-1), "from 0 to 4294967295"),
+        (Request(PROMPT, seed=2**32), "from 0 to 4294967295"),
         (Request(PROMPT, solver="magic"), "the solvers are euler, heun, dpmpp"),
         (Request(PROMPT, schedule="magic"), "the schedules are linear, cosine"),
     ],
@@ -191,6 +191,11 @@ def test_one_thread_or_two_make_the_same_clip(tiny_bundle):
     finally:
         torch.set_num_threads(threads)
     assert_same(*clips)
+
+
+def test_every_seed_is_another_clip(tiny_bundle):
+    clips = make(tiny_bundle, *(Request(PROMPT, seed=seed, steps=1) for seed in (0, 1, 2**31, 2**32 - 1)))
+    assert len({clip.tobytes() for clip in clips}) == 4
 
 
 def test_generation_leaves_the_shared_generator_alone(tiny_bundle):

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import re
 import sys
 import time
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 STARTED = time.perf_counter()
-console = Console(stderr=False, highlight=False)
+OWN = "the model's own"
+console = Console(stderr=False, highlight=False, soft_wrap=True)
 complaints = Console(stderr=True, highlight=False, soft_wrap=True)
 
 app = typer.Typer(
     name="langit",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -28,51 +32,97 @@ app = typer.Typer(
 )
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")]
-Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.", metavar="COUNT")]
+Threads = Annotated[
+    int, typer.Option(min=0, max=1024, help="CPU threads.", show_default="all cores", metavar="COUNT")
+]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        from langit import __version__
+
+        python = ".".join(map(str, sys.version_info[:3]))
+        console.print(f"langit {__version__} (Python {python}, torch {version('torch')})", markup=False)
+        raise typer.Exit
+
+
+@app.callback()
+def langit(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
 def generate(
-    prompt: Annotated[str, typer.Argument(help="What the clip shows, in English or Indonesian.")],
+    prompt: Annotated[
+        str,
+        typer.Argument(help="What the clip shows, in English or Indonesian.", metavar="PROMPT", show_default=False),
+    ],
     output: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            "--output", "-o", help="Where it goes: .mp4, .gif, .png (one frame: an image), or a folder for its frames."
+            "--output",
+            "-o",
+            help="Where it goes: .mp4, .gif, .png (one frame: an image), or a folder for its frames as png.",
+            show_default="clip.mp4, or clip-2.mp4 and so on where that exists",
+            metavar="PATH",
         ),
-    ] = Path("clip.mp4"),
+    ] = None,
     model: Annotated[
-        str, typer.Option(help="The embedded model, a folder that `langit train` wrote, or a hub repository owner/name.")
+        str,
+        typer.Option(
+            help="The embedded model, a folder that `langit train` wrote, or a hub repository, owner/name or "
+            "owner/name@revision.",
+            metavar="NAME",
+        ),
     ] = "embedded",
     seconds: Annotated[
-        float | None, typer.Option(help="Length in seconds. [default: the model's own]", metavar="SECONDS")
+        float | None, typer.Option(help="Length in seconds.", show_default=OWN, metavar="SECONDS")
     ] = None,
     frames: Annotated[
-        int | None, typer.Option(help="Length in frames, instead of seconds; 1 makes an image.", metavar="COUNT")
+        int | None,
+        typer.Option(help="Length in frames, instead of seconds; 1 makes an image.", show_default=OWN, metavar="COUNT"),
     ] = None,
     size: Annotated[
-        str | None, typer.Option(help="Pixels, width x height. [default: the model's own]", metavar="WxH")
+        str | None, typer.Option(help="Width x height in pixels, such as 64x48.", show_default=OWN, metavar="WxH")
     ] = None,
     fps: Annotated[
-        float | None, typer.Option(help="Frames per second. [default: the model's own]", metavar="RATE")
+        float | None, typer.Option(help="Frames per second, 1 to 60.", show_default=OWN, metavar="RATE")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="The same seed gives the same frames. [default: a random one]", metavar="NUMBER")
+        int | None,
+        typer.Option(
+            help="The same seed gives the same frames; a whole number from 0 on.",
+            show_default="a random one, which is told",
+            metavar="NUMBER",
+        ),
     ] = None,
     image: Annotated[
-        Path | None, typer.Option(help="A picture that becomes the first frame and comes alive.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="A picture that becomes the first frame and comes alive.", show_default="none", metavar="FILE"
+        ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Sampling steps. [default: the model's own]", metavar="COUNT")
+        int | None,
+        typer.Option(help="Sampling steps, 1 to 1000: more is finer and slower.", show_default=OWN, metavar="COUNT"),
     ] = None,
     guidance: Annotated[
         float | None,
-        typer.Option(help="How strictly the prompt is followed; 1 is no guidance. [default: the model's own]"),
+        typer.Option(
+            help="How strictly the prompt is followed, 0 to 30; 1 is no guidance.", show_default=OWN, metavar="SCALE"
+        ),
     ] = None,
     solver: Annotated[
-        str | None, typer.Option(help="euler, heun or dpmpp. [default: the model's own]", metavar="NAME")
+        str | None, typer.Option(help="euler, heun or dpmpp.", show_default=OWN, metavar="NAME")
     ] = None,
     schedule: Annotated[
-        str | None, typer.Option(help="linear or cosine. [default: the model's own]", metavar="NAME")
+        str | None, typer.Option(help="linear or cosine.", show_default=OWN, metavar="NAME")
     ] = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,
@@ -81,21 +131,27 @@ def generate(
 
     langit generate "a red ball bounces past a blue cube at sunset, the camera pans left" -o ball.mp4
     """
-    from langit.media import check_output
+    from langit.media import check_output, read_image
     from langit.types import InputError
 
     parsed = _parse_size(size)
+    if output is None:
+        output = _free_name("clip.png" if frames == 1 else "clip.mp4", overwrite)
     if frames is None and seconds is None and output.suffix.lower() == ".png":
         frames = 1
+    # What can be told without the model is told before it is loaded.
     check_output(output, overwrite, frames=frames)
+    if image is not None:
+        read_image(image)
 
     import torch
 
     import langit.generate as path
+    from langit.catalog import load
 
     if threads:
         torch.set_num_threads(threads)
-    bundle = path.load(model)
+    bundle = load(model)
     request = path.Request(prompt, seconds, frames, parsed, fps, seed, steps, guidance, solver, schedule)
     if image is not None:
         request = path.animate(bundle, request, image)
@@ -110,28 +166,42 @@ def generate(
     saved = clip.save(output, overwrite=overwrite)
     video = clip.video
     console.print(
-        f"{saved}: {video.width}x{video.height}, {video.seconds:.2f} s, {video.num_frames} frames at {video.fps:g} fps, "
-        f"seed {plan.seed}, took {time.perf_counter() - STARTED:.1f} s",
+        f"{saved}: {video.width}x{video.height}, {video.seconds:.2f} s, {video.num_frames} frames at {video.fps:g} "
+        f"fps, seed {plan.seed}, took {time.perf_counter() - STARTED:.1f} s",
         markup=False,
-        soft_wrap=True,
     )
 
 
 @app.command()
 def simulate(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for clips, JSON files and the contact sheet.")],
-    count: Annotated[int, typer.Option(min=1, help="How many clips.", metavar="COUNT")] = 16,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same world.", metavar="NUMBER")] = 0,
-    size: Annotated[str, typer.Option(help="Pixels, width x height.", metavar="WxH")] = "128x128",
-    seconds: Annotated[float, typer.Option(min=0.25, max=30, help="Length of each clip.", metavar="SECONDS")] = 4.0,
-    fps: Annotated[float, typer.Option(min=1, max=60, help="Frames per second.", metavar="RATE")] = 8.0,
-    event: Annotated[str | None, typer.Option(help="Only this event, such as fall or collide.", metavar="NAME")] = None,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="Folder for clips, ground truth and the contact sheet sheet.png.", metavar="DIR"
+        ),
+    ] = Path("world"),
+    count: Annotated[
+        int, typer.Option(min=1, help="How many clips; a folder with fewer is finished.", metavar="COUNT")
+    ] = 16,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same clips.", metavar="NUMBER")] = 0,
+    size: Annotated[str, typer.Option(help="Width x height in pixels, even numbers.", metavar="WxH")] = "128x128",
+    seconds: Annotated[
+        float, typer.Option(help="Length of each clip in seconds, up to 30.", metavar="SECONDS")
+    ] = 4.0,
+    fps: Annotated[float, typer.Option(help="Frames per second, 1 to 60.", metavar="RATE")] = 8.0,
+    event: Annotated[
+        str | None,
+        typer.Option(help="Only this event, such as fall or collide.", show_default="all of them", metavar="NAME"),
+    ] = None,
     split: Annotated[
         str, typer.Option(help="train, or test: combinations that training never sees.", metavar="NAME")
     ] = "train",
     overwrite: Overwrite = False,
 ) -> None:
-    """Write clips of the simulated world, with captions and ground truth beside each, and a contact sheet."""
+    """Write clips of the simulated world, with captions and ground truth beside each, and a contact sheet.
+
+    Clip 3 of a seed is the same however many are made. Run it again to finish what was stopped.
+    """
     from langit.simulator.export import export_clips
 
     width, height = _parse_size(size) or (128, 128)
@@ -150,29 +220,61 @@ def simulate(
             overwrite=overwrite,
             on_clip=lambda done: bar.update(task, completed=done),
         )
-    console.print(f"{count} clips in {output}; all at a glance: {sheet}", markup=False, soft_wrap=True)
+    console.print(f"{count} clips in {output}; all at a glance: {sheet}", markup=False)
 
 
 @app.command()
 def train(
-    recipe: Annotated[Path, typer.Argument(help="A Python file with a function recipe(), such as recipes/tiny.py.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of the run: checkpoint, footage, samples, and the model itself.")
+    recipe: Annotated[
+        Path,
+        typer.Argument(
+            help="A Python file with a function recipe(), such as recipes/tiny.py.", metavar="FILE", show_default=False
+        ),
     ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder of the run: checkpoint, footage, samples, and the model itself.",
+            show_default="runs/ and the recipe's name",
+            metavar="DIR",
+        ),
+    ] = None,
     corpus: Annotated[
         Path | None,
-        typer.Option(help="Folder of simulated footage to share between runs. [default: corpus/ in the output]", metavar="DIR"),
+        typer.Option(
+            help="Folder of simulated footage to share between runs.",
+            show_default="corpus/ in the output",
+            metavar="DIR",
+        ),
     ] = None,
     workers: Annotated[
         int, typer.Option(min=0, help="Processes that make footage beside the training.", metavar="COUNT")
     ] = 1,
-    device: Annotated[str, typer.Option(help="cpu or cuda.", metavar="NAME")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where to train: cpu or cuda.", metavar="NAME")] = "cpu",
     threads: Threads = 0,
     stop_after: Annotated[
-        int | None, typer.Option(min=1, help="End this call after that step; the next one goes on.", metavar="STEP")
+        int | None,
+        typer.Option(
+            min=1, help="End this call after that step; the next one goes on.", show_default="the last", metavar="STEP"
+        ),
     ] = None,
 ) -> None:
-    """Train a model by a recipe. Ctrl-C stops after the step; the same command goes on where it stopped, bit for bit."""
+    """Train a model by a recipe.
+
+    Ctrl-C stops after the step; the same command goes on where it stopped, bit for bit.
+    """
+    from langit.types import InputError
+
+    if not recipe.is_file():
+        raise InputError(
+            f"There is no recipe {recipe}; name a Python file with a function recipe(), such as recipes/tiny.py."
+        )
+    output = output or Path("runs") / recipe.stem
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output} is a file; name a folder for the run.")
+
     import torch
 
     from langit.training import load_recipe
@@ -181,6 +283,10 @@ def train(
 
     if threads:
         torch.set_num_threads(threads)
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"There is no device {device!r}; the devices are cpu and cuda.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("There is no CUDA device that torch can use here; train with --device cpu.")
     config = load_recipe(recipe)
     with _bar("training", "{task.fields[told]}") as bar:
         task = bar.add_task("training", total=config.steps, told="")
@@ -189,48 +295,91 @@ def train(
             bar.update(
                 task,
                 completed=told.step,
-                told=f"loss {told.loss:.4f}  {told.clips_per_second:.1f} clips/s  {told.patches_per_second:.0f} patches/s  "
-                f"{told.share_of_peak:.0%} of peak  waiting {told.starved:.0%}",
+                told=f"loss {told.loss:.4f}  {told.clips_per_second:.1f} clips/s  "
+                f"{told.patches_per_second:.0f} patches/s  {told.share_of_peak:.0%} of peak  "
+                f"waiting {told.starved:.0%}",
             )
             if not console.is_terminal and told.step % 50 == 0:
-                console.print(bar.tasks[0].fields["told"], told.step, markup=False, soft_wrap=True)
+                console.print(bar.tasks[0].fields["told"], told.step, markup=False)
 
         done = run(
             config, output, corpus_folder=corpus, workers=workers, device=device, on_step=on_step, stop_after=stop_after
         )
     if done < config.steps:
-        console.print(f"Stopped after step {done} of {config.steps}; the same command goes on from there.", soft_wrap=True)
+        console.print(f"Stopped after step {done} of {config.steps}; the same command goes on from there.")
     else:
-        console.print(f'Done: langit generate --model {output} "a red ball bounces" uses it.', markup=False, soft_wrap=True)
+        console.print(f'Done: langit generate --model {output} "a red ball bounces" uses it.', markup=False)
 
 
 def main() -> None:
     """The console script: user errors are one sentence and exit code 2, failures of the machine one sentence and 1."""
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # what fails at the hub is told in our own sentence
+    warnings.showwarning = _show_warning
+    for stream in (sys.stdout, sys.stderr):  # a prompt may hold what the terminal cannot show
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        app()
-    except KeyboardInterrupt:
-        complaints.print("Stopped; nothing half-written is left.", markup=False)
-        sys.exit(130)
+        code = app(args=sys.argv[1:] or ["--help"], prog_name="langit", standalone_mode=False)
     except Exception as error:
-        from langit.types import InputError
+        told, code = _sentence(error)
+        complaints.print(told, style="red", markup=False)
+    if code == 130:  # what typer makes of Ctrl-C
+        complaints.print("Stopped; nothing half-written is left.", markup=False)
+    sys.exit(code or 0)
 
-        if not isinstance(error, InputError | OSError | MemoryError):
-            raise
-        complaints.print(str(error) or type(error).__name__, style="red", markup=False)
-        sys.exit(2 if isinstance(error, InputError) else 1)
+
+def _sentence(error: Exception) -> tuple[str, int]:
+    """What to tell the user, and the exit code; an error that is our own fault goes on as it is."""
+    from langit.types import InputError
+
+    if isinstance(error, InputError):
+        return str(error), 2
+    if hasattr(error, "format_message"):  # typer's, of what was typed
+        usage = " ".join(str(error.format_message()).split())
+        command = getattr(getattr(error, "ctx", None), "command_path", "langit")
+        return f"{usage.rstrip('.')}{'' if usage.endswith('?') else '.'} See `{command} --help`.", 2
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "alloc" in str(error)):
+        return "There is not enough memory for this; ask for a smaller size or fewer seconds.", 1
+    if isinstance(error, OSError):
+        told = error.strerror or str(error) or type(error).__name__
+        return f"{error.filename}: {told}." if error.filename else told, 1
+    raise error
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    where = "" if issubclass(category, UserWarning) else f"{filename}:{lineno}: {category.__name__}: "
+    complaints.print(f"{where}{message}", style="yellow", markup=False)
+
+
+def _free_name(name: str, overwrite: bool) -> Path:
+    """`name`, or the first of name-2, name-3, ... that does not exist yet."""
+    path = Path(name)
+    if overwrite or not path.exists():
+        return path
+    return next(
+        other for number in itertools.count(2) if not (other := path.with_stem(f"{path.stem}-{number}")).exists()
+    )
 
 
 def _parse_size(size: str | None) -> tuple[int, int] | None:
     if size is None:
         return None
-    width, cross, height = size.lower().partition("x")
-    if not (cross and width.isdigit() and height.isdigit()):
+    sides = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", size, re.IGNORECASE)
+    if sides is None:
         from langit.types import InputError
 
         raise InputError(f"The size {size!r} is not understood; write width x height in pixels, such as 64x64.")
-    return int(width), int(height)
+    return int(sides[1]), int(sides[2])
 
 
 def _bar(description: str, *fields: str) -> Progress:
+    """Progress on the terminal; nothing where stderr is a file."""
     columns = [TextColumn(description), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
-    return Progress(*columns, *(TextColumn(field) for field in fields), console=complaints, transient=True)
+    shown = [*columns, *(TextColumn(field) for field in fields)]
+    return Progress(*shown, console=complaints, transient=True, disable=not complaints.is_terminal)

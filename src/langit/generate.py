@@ -31,6 +31,8 @@ from langit.tokenizer.base import latent_shape, legal_frames
 from langit.types import ClipShape, InputError, Video
 
 MAX_PROMPT_CHARACTERS = 4000
+NUM_SEEDS = 2**32
+"""torch's generator on the CPU reads no more than 32 bits: beyond them two seeds would make the same clip."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ def animate(bundle: Bundle, request: Request, image: str | Path) -> Request:
     _, width, height = _rounded(bundle, size)
     first = read_image(image, size=(height, width))
     # A size that the user gave stays as given, so that `plan` says what became of it.
-    return replace(request, size=request.size or (width, height), conditions=(*request.conditions, FramesCondition({0: first})))
+    conditions = (*request.conditions, FramesCondition({0: first}))
+    return replace(request, size=request.size or (width, height), conditions=conditions)
 
 
 def plan(bundle: Bundle, request: Request) -> Plan:
@@ -156,8 +159,8 @@ def plan(bundle: Bundle, request: Request) -> Plan:
     if not 0 <= guidance <= 30:
         raise InputError(f"A guidance of {guidance:g} was asked for; give 0 to 30 (1 is none).")
     seed = request.seed if request.seed is not None else secrets.randbelow(2**31)
-    if not 0 <= seed < 2**63:
-        raise InputError(f"A seed of {seed} was given; give a whole number from 0 to {2**63 - 1}.")
+    if not 0 <= seed < NUM_SEEDS:
+        raise InputError(f"A seed of {seed} was given; give a whole number from 0 to {NUM_SEEDS - 1}.")
     return Plan(
         request.prompt,
         shape,

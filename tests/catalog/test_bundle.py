@@ -68,7 +68,8 @@ def test_a_model_of_pixel_patches_needs_no_tokenizer_file(tiny_bundle, tmp_path)
 def test_the_hash_tells_models_apart(tiny_bundle):
     hashes = {tiny_bundle.hash()}
     hashes.add(replace(tiny_bundle, config=replace(tiny_bundle.config, name="other")).hash())
-    hashes.add(replace(tiny_bundle, tokenizer=replace(tiny_bundle.tokenizer, mean=tiny_bundle.tokenizer.mean + 1)).hash())
+    brighter = replace(tiny_bundle.tokenizer, mean=tiny_bundle.tokenizer.mean + 1)
+    hashes.add(replace(tiny_bundle, tokenizer=brighter).hash())
     assert len(hashes) == 3
 
 

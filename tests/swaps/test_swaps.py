@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -115,7 +114,6 @@ def test_a_new_tokenizer(tiny_bundle):
 # And training draws its samples by them
 
 
-@pytest.mark.filterwarnings("default::UserWarning")
 def test_training_uses_what_was_added(tmp_path, tiny_corpus, monkeypatch):
     monkeypatch.setitem(SOLVERS, "midpoint", midpoint)
     monkeypatch.setitem(SCHEDULES, "quadratic", quadratic)

@@ -1,4 +1,4 @@
-"""The transformer: clips in a pack are strangers, noise levels count per patch, and Wan 2.1 is a configuration of it."""
+"""The transformer: clips in a pack are strangers, noise levels count per patch, Wan 2.1 is a configuration of it."""
 
 from __future__ import annotations
 

@@ -9,7 +9,9 @@ from langit.patches import Grid, positions
 from langit.transformer.rotary import axis_dims, rotate, rotations
 
 
-@pytest.mark.parametrize(("head_dim", "dims"), [(128, (44, 42, 42)), (64, (24, 20, 20)), (12, (4, 4, 4)), (8, (4, 2, 2))])
+@pytest.mark.parametrize(
+    ("head_dim", "dims"), [(128, (44, 42, 42)), (64, (24, 20, 20)), (12, (4, 4, 4)), (8, (4, 2, 2))]
+)
 def test_channels_per_axis_are_wans(head_dim, dims):
     assert axis_dims(head_dim) == dims
     assert sum(dims) == head_dim

@@ -192,8 +192,9 @@ def _read_config(folder: Path) -> BundleConfig:
         if values.get("format") == FORMAT:
             return BundleConfig.from_json(values)
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        why = f"{type(error).__name__}: {error}"
-        raise InputError(f"{path} is not the configuration of a langit model ({why}). Fetch the model again.") from error
+        raise InputError(
+            f"{path} is not the configuration of a langit model ({type(error).__name__}: {error}). Fetch the model again."
+        ) from error
     raise InputError(
         f"The model in {folder} has format {values.get('format')}; this langit reads format {FORMAT}. "
         "Use the version of langit that wrote it, or train it again."

@@ -57,7 +57,7 @@ def draw_task(grid: Grid, generator: torch.Generator, shares: Mapping[str, float
 
 
 def held_patches(task: str, grid: Grid, generator: torch.Generator) -> Tensor:
-    """(N,) bool: the patches that the task holds clean; never all of them. ValueError for a task this grid cannot have."""
+    """(N,) bool: the patches that the task holds clean; never all. ValueError for a task that this grid cannot have."""
     if task not in SHARES:
         raise ValueError(f"there is no training task {task!r}; the tasks are {', '.join(SHARES)}")
     if grid.t == 1 and task not in STILL_TASKS:

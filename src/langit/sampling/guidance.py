@@ -11,9 +11,9 @@ from langit.sampling.solvers import Denoise
 def guided(with_prompt: Denoise, without: Denoise, scale: float, interval: tuple[float, float] = (0.0, 1.0)) -> Denoise:
     """Classifier-free guidance (arXiv 2207.12598), only where the noise level is in `interval` (arXiv 2404.07724).
 
-    x0 = without + scale * (with - without). Each patch goes by its own level, so that clips packed together do not decide
-    for one another; held patches (level 0) count for none. Where no patch is in the interval, and at scale 1, the second
-    evaluation is not made.
+    x0 = without + scale * (with - without). Each patch goes by its own level, so that clips packed together do not
+    decide for one another; held patches (level 0) count for none. Where no patch is in the interval, and at scale 1,
+    the second evaluation is not made.
     """
     if scale == 1.0:
         return with_prompt

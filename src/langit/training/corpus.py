@@ -192,7 +192,11 @@ def _claim(folder: Path, config: CorpusConfig) -> None:
         found = json.loads(path.read_text())
         if {**found, "clips": 0} != {**wanted, "clips": 0}:
             raise InputError(f"{folder} holds footage of another recipe; name another folder or delete it.")
-    path.write_text(json.dumps(wanted, indent=2))
+        if found == wanted:  # workers read it at the same time
+            return
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside.write_text(json.dumps(wanted, indent=2))
+    aside.rename(path)
 
 
 def _write_aside(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

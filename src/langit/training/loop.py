@@ -240,7 +240,7 @@ def _bundle_config(config: TrainingConfig, step: int) -> BundleConfig:
 
 
 def _save_bundle(config: TrainingConfig, output: Path, ema: Model, corpus: Corpus, step: int) -> None:
-    weights = ema.transformer.state_dict(), ema.text.state_dict()
+    weights = ({name: tensor.half() for name, tensor in part.state_dict().items()} for part in (ema.transformer, ema.text))
     save_bundle(output, _bundle_config(config, step), *weights, corpus.tokenizer)
 
 

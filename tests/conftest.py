@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,18 @@ from langit.types import ClipShape, Frames
 CHANNELS = 6
 STRIDE = (2, 4, 4)
 PATCH = (1, 2, 2)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Tests sign as an instance of their own, and leave the user's alone."""
+    from langit.provenance import Identity
+
+    home = tmp_path_factory.mktemp("home")
+    Identity.load_or_create(home / "identity")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LANGIT_HOME", str(home))
+        yield home
 
 
 def random_text(lengths: Sequence[int], width: int, seed: int = 0) -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -78,7 +79,9 @@ def everything(folder: Path) -> set[str]:
 # What it makes.
 
 
-def test_a_clip_with_an_unknown_word_and_a_size_that_is_rounded(here: Path, model: Path) -> None:
+def test_a_clip_with_an_unknown_word_and_a_size_that_is_rounded(
+    here: Path, model: Path, warm: Callable[..., Done]
+) -> None:
     words = ("generate", f"{PROMPT} past a zeppelin", "--model", model, "--size", "30x45", "--seed", "7")
     done = langit(here, *words)
     assert done.returncode == 0, done.stderr
@@ -88,34 +91,36 @@ def test_a_clip_with_an_unknown_word_and_a_size_that_is_rounded(here: Path, mode
     assert done.stdout.startswith("clip.mp4: 32x48, 1.00 s, 8 frames at 8 fps, seed 7, took ")
     assert "zeppelin" in done.stderr
     assert "30x45 became 32x48" in done.stderr
-    assert langit(here, *words).returncode == 0  # no output was named: another is found
+    assert warm(here, *words).returncode == 0  # no output was named: another is found
     assert everything(here) == {"clip.mp4", "clip-2.mp4"}
     first, second = read_video(here / "clip.mp4").frames, read_video(here / "clip-2.mp4").frames
     assert np.abs(first.astype(np.int16) - second).mean() < 2  # but for what the encoder rounds
 
 
-def test_a_gif_of_an_indonesian_prompt(here: Path, model: Path) -> None:
+def test_a_gif_of_an_indonesian_prompt(here: Path, model: Path, warm: Callable[..., Done]) -> None:
     prompt = "sebuah bola merah memantul di atas rumput"
-    done = langit(here, "generate", prompt, "--model", model, "-o", "bola.gif", "--seconds", "0.5")
+    done = warm(here, "generate", prompt, "--model", model, "-o", "bola.gif", "--seconds", "0.5")
     assert (done.returncode, done.stderr) == (0, "")
     assert probe(here / "bola.gif").frames == 4
 
 
-def test_a_picture_and_a_folder_of_frames_that_starts_with_it(here: Path, model: Path) -> None:
-    done = langit(here, "generate", PROMPT, "--model", model, "--frames", "1")
+def test_a_picture_and_a_folder_of_frames_that_starts_with_it(
+    here: Path, model: Path, warm: Callable[..., Done]
+) -> None:
+    done = warm(here, "generate", PROMPT, "--model", model, "--frames", "1")
     assert (done.returncode, done.stderr) == (0, "")
     with Image.open(here / "clip.png") as picture:
         assert picture.size == (32, 32)
-    done = langit(here, "generate", "", "--image", "clip.png", "--model", model, "--frames", "5", "-o", "frames/")
+    done = warm(here, "generate", "", "--image", "clip.png", "--model", model, "--frames", "5", "-o", "frames/")
     assert done.returncode == 0, done.stderr
     assert everything(here) == {"clip.png", "frames", *(f"frames/{index:06d}.png" for index in range(5))}
 
 
-def test_clips_of_the_simulated_world(here: Path) -> None:
+def test_clips_of_the_simulated_world(here: Path, warm: Callable[..., Done]) -> None:
     words = ("simulate", "--count", "2", "--size", "48x32", "--seconds", "0.5", "--event", "fall")
     done = langit(here, *words)
     assert (done.returncode, done.stdout) == (0, "2 clips in world; all at a glance: world/sheet.png\n")
-    refused(langit(here, *words, "--seed", "1"), "world holds clips of other settings", "--overwrite")
+    refused(warm(here, *words, "--seed", "1"), "world holds clips of other settings", "--overwrite")
 
 
 # What it refuses.
@@ -129,7 +134,7 @@ def test_clips_of_the_simulated_world(here: Path) -> None:
         ((PROMPT * 3000,), ("54000 characters",)),
         ((PROMPT, "--seconds", "0"), ("0 seconds",)),
         ((PROMPT, "--seconds", "-1"), ("-1 seconds",)),
-        ((PROMPT, "--seconds", "1e9"), ("frames", "were asked for; this model makes 1 to 17")),
+        ((PROMPT, "--seconds", "1e9"), ("frames", "were asked for; this model makes 1 to 28800")),
         ((PROMPT, "--seconds", "nan"), ("nan",)),
         ((PROMPT, "--seconds", "inf"), ("inf",)),
         ((PROMPT, "--frames", "0"), ("0 frames",)),
@@ -173,17 +178,22 @@ def test_what_the_model_cannot_do(
         (("another",), ("another",)),
     ],
 )
-def test_what_is_refused_before_the_model_is_loaded(here: Path, words: tuple[str, ...], parts: tuple[str, ...]) -> None:
+def test_what_is_refused_before_the_model_is_loaded(
+    here: Path, words: tuple[str, ...], parts: tuple[str, ...], warm: Callable[..., Done]
+) -> None:
     (here / "text.txt").write_text("a red ball")
     (here / "there.mp4").write_bytes(b"mine")
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)).save(here / "whole.png")
     (here / "corrupt.png").write_bytes((here / "whole.png").read_bytes()[:1500])
     before = everything(here)
-    started = time.perf_counter()
-    refused(langit(here, "generate", PROMPT, *words), *parts)
-    assert time.perf_counter() - started < 10
+    refused(warm(here, "generate", PROMPT, *words, "--model", "./nowhere"), *parts)
     assert everything(here) == before
     assert (here / "there.mp4").read_bytes() == b"mine"
+
+
+def test_an_output_that_exists_is_refused_from_outside_too(here: Path) -> None:
+    (here / "there.mp4").write_bytes(b"mine")
+    refused(langit(here, "generate", PROMPT, "-o", "there.mp4"), "there.mp4 exists already", "--overwrite")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -301,9 +311,12 @@ def test_no_command_shows_the_help_and_version_is_told(here: Path, warm: Callabl
 
 WARM = """
 import json, os, sys
+from pathlib import Path
 import torch, langit.generate, langit.training.loop, langit.simulator.export
+from langit.catalog import load_bundle
 from langit.cli import main
 torch.set_num_threads(1)
+load_bundle(Path(sys.argv[1]))
 for line in sys.stdin:
     folder, words = json.loads(line)
     child = os.fork()
@@ -326,13 +339,11 @@ for line in sys.stdin:
 
 
 @pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]]:
+def warm(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]]:
     """`langit(here, *words)`, quicker."""
-    import json
-
     told = tmp_path_factory.mktemp("told")
     process = subprocess.Popen(
-        [sys.executable, "-c", WARM],
+        [sys.executable, "-c", WARM, str(model)],
         env={**environment(), "WARM": f"{told}/", "OMP_NUM_THREADS": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

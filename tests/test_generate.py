@@ -25,7 +25,8 @@ TOLERANCE = 1  # of 255: sums in another order, then rounding to bytes; of a few
 
 
 def make(bundle, *requests, on_step=None):
-    return [clip.video.frames for clip in generate_all(bundle, [plan(bundle, request) for request in requests], on_step)]
+    clips = generate_all(bundle, [plan(bundle, request) for request in requests], on_step)
+    return [clip.video.frames for clip in clips]
 
 
 def assert_same(one, two):
@@ -84,14 +85,14 @@ def test_words_that_are_not_known_are_said(tiny_bundle):
         (Request(" \n\t"), "The prompt is empty"),
         (Request("a " * 2001), "has 4002 characters; at most 4000"),
         (Request(PROMPT, seconds=1, frames=8), "give one of them"),
-        (Request(PROMPT, frames=0), "makes 1 to 17 frames"),
-        (Request(PROMPT, frames=-3), "makes 1 to 17 frames"),
-        (Request(PROMPT, frames=18), "makes 1 to 17 frames"),
+        (Request(PROMPT, frames=0), "makes 1 to 28800 frames"),
+        (Request(PROMPT, frames=-3), "makes 1 to 28800 frames"),
+        (Request(PROMPT, frames=28801), "makes 1 to 28800 frames"),
         (Request(PROMPT, seconds=0), "give more than 0"),
         (Request(PROMPT, seconds=-1), "give more than 0"),
         (Request(PROMPT, seconds=float("nan")), "give more than 0"),
         (Request(PROMPT, seconds=float("inf")), "seconds was asked for"),
-        (Request(PROMPT, seconds=1e300), "makes 1 to 17 frames"),
+        (Request(PROMPT, seconds=1e300), "makes 1 to 28800 frames"),
         (Request(PROMPT, fps=0.5), "from 1 to 60"),
         (Request(PROMPT, fps=61), "from 1 to 60"),
         (Request(PROMPT, fps=float("nan")), "from 1 to 60"),
@@ -169,7 +170,7 @@ def test_a_clip_is_the_same_alone_and_in_any_company(tiny_bundle, solver):
     requests = [
         Request(PROMPT, seed=1, solver=solver),
         Request("a blue cube slides over the sand", seed=2, frames=1, size=(48, 24), solver=solver),
-        Request("", seed=3, frames=9, conditions=(SourceCondition(frames, 0.25),), solver=solver),
+        Request("a pink egg", seed=3, frames=9, conditions=(SourceCondition(frames, 0.15),), solver=solver),
         Request(PROMPT, seed=1, frames=9, conditions=(FramesCondition({0: frames[0]}),), solver=solver),
         Request("a green cone", seed=1, frames=17, size=(24, 40), solver=solver),
     ]
@@ -340,7 +341,8 @@ def test_generate_runs_from_a_folder_and_saves(tiny_bundle, picture, tmp_path):
 
 def test_langit_generate_is_the_function_however_it_is_imported():
     code = (
-        "import langit; first = langit.generate; import langit.generate as module; from langit.generate import generate;"
+        "import langit; first = langit.generate; import langit.generate as module;"
+        "from langit.generate import generate;"
         "assert callable(first) and first is module and module.generate is generate and langit.generate is module;"
         "assert langit.Clip is module.Clip"
     )

@@ -11,11 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langit import editing as edit
     from langit.generate import Clip, generate
     from langit.training import load_recipe, train
 
 __version__ = "0.1.0"
-__all__ = ["Clip", "generate", "load_recipe", "train"]
+__all__ = ["Clip", "edit", "generate", "load_recipe", "train"]
 
 _HOMES = {
     "Clip": "langit.generate",
@@ -28,6 +29,8 @@ def __getattr__(name: str) -> Any:
     """Public names are imported when first used, so that `import langit` (and the command line's help) stays quick."""
     if name == "generate":
         return import_module("langit.generate")
+    if name == "edit":
+        return import_module("langit.editing")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'langit' has no attribute {name!r}")

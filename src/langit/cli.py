@@ -9,11 +9,14 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from langit.provenance import Identity
 
 STARTED = time.perf_counter()
 OWN = "the model's own"
@@ -125,6 +128,10 @@ def generate(
         str | None, typer.Option(help="linear or cosine.", show_default=OWN, metavar="NAME")
     ] = None,
     threads: Threads = 0,
+    no_credentials: Annotated[
+        bool,
+        typer.Option("--no-credentials", help="Write no signed note that AI made it (C2PA) into mp4, gif and png."),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Make a clip, or an image, of what the prompt says.
@@ -143,6 +150,7 @@ def generate(
     check_output(output, overwrite, frames=frames)
     if image is not None:
         read_image(image)
+    identity = None if no_credentials else _identity(output)
 
     import torch
 
@@ -164,12 +172,43 @@ def generate(
         task = bar.add_task("sampling", total=plan.steps)
         clip = path.generate_all(bundle, [plan], lambda done, _: bar.update(task, completed=done))[0]
     saved = clip.save(output, overwrite=overwrite)
+    if identity is not None:
+        from langit.provenance import seal
+
+        seal(saved, identity=identity, prompt=prompt, model=model, sources=[] if image is None else [image])
     video = clip.video
     console.print(
         f"{saved}: {video.width}x{video.height}, {video.seconds:.2f} s, {video.num_frames} frames at {video.fps:g} "
         f"fps, seed {plan.seed}, took {time.perf_counter() - STARTED:.1f} s",
         markup=False,
     )
+
+
+@app.command()
+def verify(
+    file: Annotated[
+        Path, typer.Argument(help="A video or a picture from anywhere.", metavar="FILE", show_default=False)
+    ],
+    trust: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Certificates (PEM) of an instance whose signature you trust; repeat for several.",
+            show_default="this machine's own",
+            metavar="FILE",
+        ),
+    ] = None,
+) -> None:
+    """Say what a file tells of its origin: signed credentials and watermark, each valid, altered or not there.
+
+    The exit code is 0 if something was found and is valid, 1 if something is altered, 3 if there is nothing.
+    """
+    from langit.provenance import verify as look
+    from langit.provenance.certificate import trusted_chains
+
+    found = look(file, trusted_chains(trust or []))
+    for finding in (found.credentials, found.watermark):
+        console.print(finding.sentence, markup=False)
+    raise typer.Exit(found.exit_code)
 
 
 @app.command()
@@ -311,6 +350,180 @@ def train(
         console.print(f'Done: langit generate --model {output} "a red ball bounces" uses it.', markup=False)
 
 
+@app.command()
+def evaluate(
+    model: Annotated[
+        str,
+        typer.Option(help="The model to examine: embedded, a folder, or a hub repository.", metavar="NAME"),
+    ] = "embedded",
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Folder for index.html, report.json and the clips.", metavar="DIR"),
+    ] = Path("report"),
+    clips: Annotated[
+        Path | None,
+        typer.Option(
+            help="Examine the videos of this folder, made by anything, instead of a model.",
+            show_default="none",
+            metavar="DIR",
+        ),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            help="What is true of them: NAME.json for NAME.mp4, as `langit simulate` writes.",
+            show_default="the folder of the clips",
+            metavar="DIR",
+        ),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The same report from few clips, in minutes.")] = False,
+    count: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="Clips of every task.", show_default="24; 4 if quick", metavar="COUNT"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed asks the same.", metavar="NUMBER")] = 0,
+    threads: Threads = 0,
+) -> None:
+    """Examine how true a model's clips are: physics, permanence, expectation, stability, prompts, distribution.
+
+    Ctrl-C stops; the same command goes on where it stopped.
+    """
+    from langit.types import InputError
+
+    if truth is not None and clips is None:
+        raise InputError("--truth was given without --clips; name the folder of the clips, too.")
+    if clips is not None and (quick or count is not None or seed):
+        raise InputError("--quick, --count and --seed choose what a model is asked; leave them out with --clips.")
+
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    from langit.evaluation.commands import evaluate_clips, evaluate_model
+
+    with _bar("examining", "{task.fields[told]}") as bar:
+        task = bar.add_task("examining", total=None, told="")
+
+        def on_progress(told: str, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, told=told)
+
+        def say(sentence: str) -> None:
+            console.print(sentence, markup=False)
+
+        if clips is not None:
+            page, table = evaluate_clips(clips, truth or clips, output, on_progress)
+        else:
+            page, table = evaluate_model(model, output, quick, count, seed, on_progress, say)
+    console.print(table)
+    console.print(f"{page}: the whole report, with the reasons, plots and clips", markup=False)
+
+
+Data = Annotated[
+    Path, typer.Option("--data", help="Folder of the server: settings, database, files.", metavar="DIR")
+]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        help="postgresql://user:password@host/name, to share it between machines.",
+        show_default="SQLite in --data",
+        metavar="URL",
+    ),
+]
+StorageUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--storage-url",
+        help="Where the videos are kept: a folder, or s3://bucket/prefix.",
+        show_default="a folder in --data",
+        metavar="URL",
+    ),
+]
+Devices = Annotated[
+    list[str] | None,
+    typer.Option("--device", help="Where models run, such as cpu or cuda:0; repeat for several.", metavar="NAME"),
+]
+keys_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys of the server.")
+app.add_typer(keys_app, name="keys")
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.", metavar="PORT")] = 8000,
+    host: Annotated[
+        str, typer.Option(help="127.0.0.1 for this machine alone, 0.0.0.0 for all that reach it.", metavar="HOST")
+    ] = "127.0.0.1",
+    data: Data = Path("langit-data"),
+    database_url: DatabaseUrl = None,
+    storage_url: StorageUrl = None,
+    device: Devices = None,
+    worker: Annotated[bool, typer.Option(help="Whether to start a worker beside the API.")] = True,
+    no_key: Annotated[bool, typer.Option("--no-key", help="Take requests without a key; only on this machine.")] = False,
+) -> None:
+    """Serve OpenAI's Videos API from this machine, with everything it needs."""
+    from langit.server.commands import ServeOptions
+    from langit.server.commands import serve as run
+
+    options = ServeOptions(
+        data, host, port, database_url, storage_url, tuple(device or ["cpu"]), worker=worker, keyless=no_key
+    )
+    run(options, _say)
+
+
+@app.command()
+def worker(
+    data: Data = Path("langit-data"),
+    database_url: DatabaseUrl = None,
+    storage_url: StorageUrl = None,
+    device: Devices = None,
+    ends_with_stdin: Annotated[bool, typer.Option("--ends-with-stdin", hidden=True)] = False,
+) -> None:
+    """Make the videos of a server, on this machine or on others beside it."""
+    from langit.server.commands import work
+
+    work(data, database_url, storage_url, device or ["cpu"], ends_with_stdin)
+
+
+@keys_app.command("create")
+def keys_create(
+    name: Annotated[str, typer.Argument(help="Who or what will use it.", metavar="NAME")],
+    data: Data = Path("langit-data"),
+    database_url: DatabaseUrl = None,
+    requests_per_minute: Annotated[int | None, typer.Option(min=1, show_default="langit.toml", metavar="COUNT")] = None,
+    queued_videos: Annotated[int | None, typer.Option(min=1, show_default="langit.toml", metavar="COUNT")] = None,
+    storage_mb: Annotated[int | None, typer.Option(min=1, show_default="langit.toml", metavar="COUNT")] = None,
+) -> None:
+    """Make a key and print it, this once."""
+    from langit.server.commands import create
+
+    limits = {"requests_per_minute": requests_per_minute, "queued_videos": queued_videos, "storage_mb": storage_mb}
+    create(data, database_url, name, {key: value for key, value in limits.items() if value is not None}, _say)
+
+
+@keys_app.command("list")
+def keys_list(data: Data = Path("langit-data"), database_url: DatabaseUrl = None) -> None:
+    """Show the keys there are, but not the keys themselves."""
+    from langit.server.commands import show
+
+    show(data, database_url, _say)
+
+
+@keys_app.command("revoke")
+def keys_revoke(
+    identifier: Annotated[str, typer.Argument(help="The key's id, from `langit keys list`.", metavar="ID")],
+    data: Data = Path("langit-data"),
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Refuse a key from now on."""
+    from langit.server.commands import revoke
+
+    revoke(data, database_url, identifier, _say)
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False)
+
+
 def main() -> None:
     """The console script: user errors are one sentence and exit code 2, failures of the machine one sentence and 1."""
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # what fails at the hub is told in our own sentence
@@ -357,6 +570,13 @@ def _show_warning(
     complaints.print(f"{where}{message}", style="yellow", markup=False)
 
 
+def _identity(output: Path) -> Identity | None:
+    """Who signs the output; None for folders of frames, which hold no credentials."""
+    from langit.provenance import Identity, can_seal, home
+
+    return Identity.load_or_create(home() / "identity") if can_seal(output) else None
+
+
 def _free_name(name: str, overwrite: bool) -> Path:
     """`name`, or the first of name-2, name-3, ... that does not exist yet."""
     path = Path(name)
@@ -383,3 +603,7 @@ def _bar(description: str, *fields: str) -> Progress:
     columns = [TextColumn(description), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
     shown = [*columns, *(TextColumn(field) for field in fields)]
     return Progress(*shown, console=complaints, transient=True, disable=not complaints.is_terminal)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,9 @@
 """The one path from a request to frames. Every verb of langit is a list of conditions and a call of this.
 
     request -> shape, conditions, prompt states -> noise at the free patches -> solver over denoise -> latents -> frames
+
+What is longer than one clip of the model, or goes on from something, is a passage: windows on this path that hand their
+latents on (`make_passage`), as a stream of frames in the memory of a window.
 """
 
 from __future__ import annotations
@@ -8,9 +11,11 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from types import ModuleType
 
@@ -19,20 +24,24 @@ import torch
 from torch import Tensor
 
 from langit.catalog import EMBEDDED, Bundle, load
-from langit.conditioning import Condition, FramesCondition, Held
+from langit.conditioning import Condition, FramesCondition, Held, Known, Passage
+from langit.conditioning.channels import Beside, known_frame_channels, known_frames
+from langit.conditioning.passages import CONTEXT_GROUPS, Window, windows_of
 from langit.flow import add_noise, predicted_x
 from langit.media import read_image, write
-from langit.packing import Layout, Text, layout_of, unpack
+from langit.media.record import Record, SourceFile, sha256_of, write_sidecar
+from langit.packing import Bounds, Layout, Text, bounds_of, layout_of, unpack
 from langit.patches import Grid, grid_of, nearest_multiple
 from langit.sampling import SCHEDULES, SOLVERS, Denoise, guided, levels_of
-from langit.text.lexicon import describe_unknown, read
-from langit.tokenizer import decode
+from langit.tokenizer import decode, encode
 from langit.tokenizer.base import latent_shape, legal_frames
-from langit.types import ClipShape, InputError, Video
+from langit.types import ClipShape, Frames, InputError, Video
 
 MAX_PROMPT_CHARACTERS = 4000
 NUM_SEEDS = 2**32
 """torch's generator on the CPU reads no more than 32 bits: beyond them two seeds would make the same clip."""
+MAX_SECONDS = 3600.0
+"""Of one request. Windows have no end of their own; a slip of the keyboard should."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +86,35 @@ class Clip:
     plan: Plan
     model: str
     elapsed: float  # seconds of generation, without loading the model
+    bundle: Bundle = field(repr=False)
+    image: Path | None = None  # the picture that it began with
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write mp4, gif, png (one frame) or a folder of frames, by the path's ending; see `langit.media.write`."""
-        note = f"langit {self.model} seed={self.plan.seed} steps={self.plan.steps} guidance={self.plan.guidance:g}"
-        metadata = {"title": self.plan.prompt, "comment": note}
-        return Path(write(self.video, path, overwrite=overwrite, metadata=metadata))
+        """Write mp4, gif, png (one frame) or a folder of frames, by the path's ending; see `langit.media.write`.
+
+        How it was made is in the file and beside it: `langit remake` makes it again.
+        """
+        record = self.record()
+        written = Path(write(self.video, path, overwrite=overwrite, metadata=record.metadata()))
+        write_sidecar(written, record)
+        return written
+
+    def record(self) -> Record:
+        """Everything that decides the clip."""
+        from importlib.metadata import version
+
+        p = self.plan
+        course = {name: getattr(p, name) for name in ("seed", "steps", "guidance", "solver", "schedule")}
+        size = [p.shape.width, p.shape.height]
+        options = {"prompt": p.prompt, "frames": p.frames, "size": size, "fps": p.fps, "course": course}
+        sources = () if self.image is None else (SourceFile(str(self.image), sha256_of(self.image)),)
+        return Record("generate", p.prompt, options, self.model, self.bundle.hash(), sources, version("langit"))
 
 
 OnStep = Callable[[int, int], None]
 """(steps done, steps in all)."""
+Sampler = Callable[[Bundle, Sequence[Plan], OnStep | None], list[Tensor]]
+"""`sample`, or something around it that remembers."""
 
 
 def generate(
@@ -112,7 +140,8 @@ def generate(
     request = Request(prompt, seconds, frames, size, fps, seed, steps, guidance)
     if image is not None:
         request = animate(bundle, request, image)
-    return replace(generate_all(bundle, [plan(bundle, request)], on_step)[0], model=model)
+    clip = generate_all(bundle, [plan(bundle, request)], on_step)[0]
+    return replace(clip, model=model, image=None if image is None else Path(image))
 
 
 def animate(bundle: Bundle, request: Request, image: str | Path) -> Request:
@@ -120,15 +149,33 @@ def animate(bundle: Bundle, request: Request, image: str | Path) -> Request:
     size = request.size
     if size is None:
         picture = read_image(image)
-        height, width = picture.shape[:2]
-        area = bundle.config.native.height * bundle.config.native.width
-        aspect = min(max(width / height, 1 / bundle.config.native.max_aspect), bundle.config.native.max_aspect)
-        size = (round((area * aspect) ** 0.5), round((area / aspect) ** 0.5))
+        size = native_size(bundle, picture.shape[1], picture.shape[0])
     _, width, height = _rounded(bundle, size)
     first = read_image(image, size=(height, width))
     # A size that the user gave stays as given, so that `plan` says what became of it.
     conditions = (*request.conditions, FramesCondition({0: first}))
     return replace(request, size=request.size or (width, height), conditions=conditions)
+
+
+def native_size(bundle: Bundle, width: int, height: int) -> tuple[int, int]:
+    """The (width, height) of the model's own area in this aspect, as near as the model goes; `plan` rounds it."""
+    native = bundle.config.native
+    area = native.height * native.width
+    aspect = min(max(width / height, 1 / native.max_aspect), native.max_aspect)
+    return round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
+
+
+def legal_size(bundle: Bundle, width: int, height: int) -> tuple[int, int]:
+    """The (width, height) at which footage of this size is worked on: its own where the model makes that, or the native area
+    in its aspect."""
+    try:
+        _, *own = _rounded(bundle, (width, height))
+    except InputError:
+        own = []
+    if own == [width, height]:
+        return width, height
+    _, width, height = _rounded(bundle, native_size(bundle, width, height))
+    return width, height
 
 
 def plan(bundle: Bundle, request: Request) -> Plan:
@@ -141,7 +188,7 @@ def plan(bundle: Bundle, request: Request) -> Plan:
         raise InputError(
             f"The prompt has {len(request.prompt)} characters; at most {MAX_PROMPT_CHARACTERS} are read. Shorten it."
         )
-    if unknown := describe_unknown(read(request.prompt)):
+    if unknown := bundle.text.unread(request.prompt):
         notices.append(unknown)
 
     rounded, width, height = _rounded(bundle, request.size or (native.width, native.height))
@@ -149,7 +196,9 @@ def plan(bundle: Bundle, request: Request) -> Plan:
     fps = request.fps if request.fps is not None else native.fps
     if not 1 <= fps <= 60:
         raise InputError(f"An fps of {fps:g} was asked for; give one from 1 to 60.")
-    frames = _frames(request, native.frames, fps, native.max_frames)
+    frames = _frames(request, native.frames, fps, round(MAX_SECONDS * fps))
+    if frames > native.max_frames:
+        notices.append(f"{frames} frames are made as windows of {native.frames}, each going on from the one before")
     shape = ClipShape(legal_frames(bundle.tokenizer, frames), height, width)
 
     steps = request.steps if request.steps is not None else defaults.steps
@@ -176,20 +225,39 @@ def plan(bundle: Bundle, request: Request) -> Plan:
     )
 
 
-@torch.inference_mode()
 def generate_all(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None) -> list[Clip]:
     """Several clips in one packed sequence; they must agree on steps, guidance, solver and schedule, and on nothing else.
 
     A clip's frames do not depend on the others: its noise comes from its own seed and its patches see only each other.
+    Clips that are longer than the model's longest are made by themselves, window after window.
     """
     started = time.perf_counter()
+    if any(is_long(bundle, p) for p in plans):
+        videos = [Video(np.stack(list(stream(bundle, p, on_step))), p.fps) for p in plans]
+    else:
+        videos = []
+        for latent, p in zip(sample(bundle, plans, on_step), plans, strict=True):
+            frames = decode(bundle.tokenizer, latent)[: p.frames]
+            videos.append(Video.from_float(frames.numpy(), p.fps))
+    elapsed = time.perf_counter() - started
+    return [Clip(video, p, bundle.config.name, elapsed, bundle) for video, p in zip(videos, plans, strict=True)]
+
+
+def is_long(bundle: Bundle, p: Plan) -> bool:
+    """Whether the clip takes more than one window."""
+    return p.frames > bundle.config.native.max_frames
+
+
+@torch.inference_mode()
+def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None) -> list[Tensor]:
+    """The latents (C, F, H, W) of several clips that are made in one packed sequence."""
     first = plans[0]
     if any((p.steps, p.guidance, p.solver, p.schedule) != (first.steps, first.guidance, first.solver, first.schedule) for p in plans):
         raise ValueError("clips that are made together share steps, guidance, solver and schedule; make them apart")
     config, device = bundle.config, bundle.device
     grids = [grid_of(latent_shape(bundle.tokenizer, p.shape), config.patch) for p in plans]
     layout = layout_of(grids).to(device)
-    held = [_held(bundle, p, grid) for p, grid in zip(plans, grids, strict=True)]
+    held = [held_of(bundle, p) for p in plans]
     noise = torch.cat([_noise(p.seed, grid, config.transformer.out_dim) for p, grid in zip(plans, grids, strict=True)])
     content = torch.cat([one.content for one in held])
     mask = torch.cat([one.mask for one in held])
@@ -198,39 +266,177 @@ def generate_all(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None =
     schedule = SCHEDULES[first.schedule](first.steps, config.sampling.shift)
     levels = levels_of(schedule, mask, start)  # (S + 1, N)
     x = add_noise(content, noise, levels[0])
+    prompts, governs = _spans([p.prompt for p in plans], held, grids)
+    beside = _beside(bundle, plans)
     denoise = guided(
-        denoiser(bundle, layout, [p.prompt for p in plans]),
-        denoiser(bundle, layout, ["" for _ in plans]),
+        denoiser(bundle, layout, prompts, governs, beside),
+        denoiser(bundle, layout, [config.sampling.negative for _ in plans], None, beside),
         first.guidance,
         config.sampling.guidance_interval,
+        config.sampling.late_guidance if first.guidance == config.sampling.guidance else None,
     )
+    bundle.text.release()
     report = partial(_report, on_step, first.steps)
     x = SOLVERS[first.solver](denoise, x.to(device), levels.to(device), report).cpu()
-
-    clips = []
-    for latent, p in zip(unpack(x, layout, config.patch), plans, strict=True):
-        frames = decode(bundle.tokenizer, latent)[: p.frames]
-        clips.append(Clip(Video.from_float(frames.numpy(), p.fps), p, config.name, 0.0))
-    elapsed = time.perf_counter() - started
-    return [replace(clip, elapsed=elapsed) for clip in clips]
+    return unpack(x, layout, config.patch)
 
 
-def denoiser(bundle: Bundle, layout: Layout, prompts: Sequence[str]) -> Denoise:
-    """The transformer under these prompts as `denoise(x, sigma) -> x0`."""
-    text: Text = bundle.text.encode(prompts)
+def stream(
+    bundle: Bundle, p: Plan, on_step: OnStep | None = None, sampler: Sampler = sample
+) -> Generator[Frames, None, Known | None]:
+    """The frames (H, W, 3) of a clip of any length as they are made, in the memory of a window.
+
+    The plan's conditions are those of the first window. Returns what a clip that goes on begins with.
+    """
+    return (yield from make_passage(bundle, p, Passage(p.frames), on_step, sampler))
+
+
+def make_passage(
+    bundle: Bundle, p: Plan, passage: Passage, on_step: OnStep | None = None, sampler: Sampler = sample
+) -> Generator[Frames, None, Known | None]:
+    """The frames (H, W, 3) of a passage as they are made, all latents in one stream through the decoder.
+
+    Size, prompt, seed and course come from the plan, whose conditions hold in the first window. Returns the end, for
+    whoever goes on from it, unless it leads up to something known.
+    """
+    latents = _PassageLatents(bundle, p, passage, on_step, sampler)
+    shown = 0
+    for group in bundle.tokenizer.decode_stream(latents):
+        for frame in Video.from_float(group.numpy(), p.fps).frames:
+            latents.recent.append(frame)
+            shown += 1
+            if latents.skip < shown <= latents.skip + passage.frames:
+                yield frame
+    return None if passage.after is not None else latents.end(shown - latents.skip - passage.frames)
+
+
+class _PassageLatents:
+    """The latent frames (C, 1, h, w) of a passage, made window by window as the decoder asks for them."""
+
+    def __init__(self, bundle: Bundle, p: Plan, passage: Passage, on_step: OnStep | None, sampler: Sampler):
+        native, self.stride = bundle.config.native, bundle.tokenizer.stride[0]
+        self.bundle, self.plan, self.passage, self.on_step, self.sampler = bundle, p, passage, on_step, sampler
+        self.windows = windows_of(passage, self.stride, native.frames, native.max_frames)
+        self.recent: deque[Frames] = deque(maxlen=1 + CONTEXT_GROUPS * self.stride)
+        self.last: deque[Tensor] = deque(maxlen=CONTEXT_GROUPS)  # the groups that were made last
+        before = passage.before
+        if before is not None:  # frames that are decoded again for the decoder's sake, and not shown
+            self.skip = 1 + before.groups.shape[1] * self.stride - before.unshown
+        else:
+            self.skip = max(0, -min((window.start for window in self.windows), default=0))
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.passage.before is not None:
+            yield self._picture(self.passage.before.picture)
+            yield from self._told(self.passage.before.groups)
+        if self.passage.after is not None and self.passage.before is None:
+            yield from self._backward()
+            return
+        known = self.passage.before
+        for window in self.windows:
+            made = self._make(window, known, self.passage.after if window.tail else None)
+            if window.head == 0:
+                yield made[:, :1]
+                made = made[:, 1:]
+            yield from self._told(made)
+            known = self.end()
+
+    def _backward(self) -> Iterator[Tensor]:
+        parts, tail = [], self.passage.after
+        for window in self.windows:
+            made = self._make(window, None, tail)
+            parts.append(made[:, 1:])
+            tail = made[:, 1 : 1 + CONTEXT_GROUPS]
+        yield made[:, :1]
+        for part in reversed(parts):
+            yield from part.split(1, 1)
+
+    def _make(self, window: Window, head: Known | None, tail: Tensor | None) -> Tensor:
+        """The new latent frames of a window."""
+        shape = replace(self.plan.shape, frames=window.frames(self.stride))
+        own = self.plan.conditions if window.number == 0 else ()
+        conditions = (*own, *window.conditions(self.passage, head, tail, self.stride))
+        seed = window.seed(self.plan.seed)
+        p = replace(self.plan, shape=shape, frames=shape.frames, seed=seed, conditions=conditions)
+        latents = self.sampler(self.bundle, [p], partial(self._on_step, window.number))[0]
+        return latents[:, window.head : latents.shape[1] - window.tail]
+
+    def _on_step(self, number: int, done: int, of: int) -> None:
+        if self.on_step is not None:
+            self.on_step(number * of + done, of * len(self.windows))
+
+    def _told(self, latents: Tensor) -> Iterator[Tensor]:
+        for latent in latents.split(1, 1) if latents.shape[1] else ():
+            self.last.append(latent)
+            yield latent
+
+    def _picture(self, picture: Frames) -> Tensor:
+        return encode(self.bundle.tokenizer, torch.from_numpy(picture[None].astype(np.float32)) / 127.5 - 1)
+
+    def end(self, unshown: int = 0) -> Known:
+        """What was made last, for whoever goes on from here: all of it has been decoded."""
+        picture = self.recent[-1 - len(self.last) * self.stride]
+        channels, _, rows, columns = self._picture(picture).shape
+        nothing = torch.zeros(channels, 0, rows, columns)
+        return Known(picture, torch.cat([nothing, *self.last], 1), unshown)
+
+
+def denoiser(
+    bundle: Bundle,
+    layout: Layout,
+    prompts: Sequence[str],
+    governs: Bounds | None = None,
+    beside: Beside | None = None,
+) -> Denoise:
+    """The transformer under these prompts, one to a clip or to each part of `governs`, as `denoise(x, sigma) -> x0`."""
+    text: Text = replace(bundle.text.encode(prompts), governs=governs, pictures=beside.pictures if beside else None)
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-        prediction = bundle.transformer(x, sigma, layout, text)
+        entering = torch.cat([x, beside.channels], 1) if beside else x
+        prediction = bundle.transformer(entering, sigma, layout, text)
         return predicted_x(x, prediction, sigma, bundle.config.transformer.prediction)
 
     return denoise
 
 
-def _held(bundle: Bundle, p: Plan, grid: Grid) -> Held:
+def held_of(bundle: Bundle, p: Plan) -> Held:
+    """What the plan's conditions know of its clip."""
+    grid = grid_of(latent_shape(bundle.tokenizer, p.shape), bundle.config.patch)
     held = Held.nothing(grid, bundle.config.transformer.out_dim)
     for condition in p.conditions:
-        held = held | condition.hold(bundle.tokenizer, p.shape, bundle.config.patch)
+        if not (bundle.takes_frames_beside and isinstance(condition, FramesCondition)):
+            held = held | condition.hold(bundle.tokenizer, p.shape, bundle.config.patch)
     return held
+
+
+def _beside(bundle: Bundle, plans: Sequence[Plan]) -> Beside | None:
+    """The known frames of clips whose model takes them beside the noise and the prompt."""
+    if not bundle.takes_frames_beside:
+        return None
+    clips = [known_frames(p.conditions, p.shape) for p in plans]
+    parts = [
+        known_frame_channels(bundle.tokenizer, p.shape, bundle.config.patch, frames)
+        for p, frames in zip(plans, clips, strict=True)
+    ]
+    channels = torch.cat(parts).to(bundle.device)
+    if bundle.pictures is None:
+        return Beside(channels)
+    ends = (min, max) if bundle.config.transformer.image_places else (min,)  # some look at the last frame too
+    states = [bundle.pictures.encode([clip[end(clip)] for end in ends]) for clip in clips]
+    bundle.pictures.release()
+    return Beside(channels, Text(torch.cat(states), bounds_of([len(state) for state in states])))
+
+
+def _spans(prompts: Sequence[str], held: Sequence[Held], grids: Sequence[Grid]) -> tuple[list[str], Bounds | None]:
+    """The prompts in the order of the patches they govern, and the bounds of these; None where each governs a clip."""
+    if not any(one.prompts for one in held):
+        return list(prompts), None
+    told, counts = [], []
+    for prompt, one, grid in zip(prompts, held, grids, strict=True):
+        for said, frames in groupby(one.prompts or (prompt,) * grid.t):
+            told.append(said)
+            counts.append(len(list(frames)) * grid.y * grid.x)
+    return told, bounds_of(counts)
 
 
 def _noise(seed: int, grid: Grid, patch_dim: int) -> Tensor:

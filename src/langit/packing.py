@@ -48,6 +48,12 @@ class Text:
 
     states: Tensor  # (L, text width)
     bounds: Bounds
+    counts: Tensor | None = None
+    """(L,) how many equal tokens each state stands for; None is one each. Padding to a fixed length becomes one state."""
+    pictures: Text | None = None
+    """The states of a picture beside each prompt, for models that also look at one."""
+    governs: Bounds | None = None
+    """Which patches each prompt governs, where a clip's spans have prompts of their own; None is a prompt to a clip."""
 
 
 def layout_of(grids: Sequence[Grid]) -> Layout:
@@ -79,4 +85,11 @@ def unpack(patches: Tensor, layout: Layout, patch: PatchSize) -> list[Tensor]:
 def concatenate_text(texts: Sequence[Text]) -> Text:
     """Packed prompts one after the other."""
     lengths = [end - start for text in texts for start, end in pairwise(text.bounds)]
-    return Text(torch.cat([text.states for text in texts]), bounds_of(lengths))
+    counts = None
+    if any(text.counts is not None for text in texts):
+        counts = torch.cat([text.states.new_ones(len(text.states)) if text.counts is None else text.counts for text in texts])
+    pictures = [text.pictures for text in texts if text.pictures is not None]
+    if len(pictures) not in (0, len(texts)):
+        raise ValueError("some prompts come with a picture and some without; give a picture to all or to none")
+    states = torch.cat([text.states for text in texts])
+    return Text(states, bounds_of(lengths), counts, concatenate_text(pictures) if pictures else None)

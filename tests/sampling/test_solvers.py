@@ -1,8 +1,8 @@
 """Solvers against an equation with a known answer: data that is Gaussian has an exact denoiser and exact paths.
 
 For x ~ N(mean, s^2) and x_sigma = (1 - sigma) x + sigma noise, x_sigma is Gaussian with mean (1 - sigma) mean and
-variance v = (1 - sigma)^2 s^2 + sigma^2. The denoiser is E[x | x_sigma]; along the ODE (x_sigma - its mean) / sqrt(v) is
-constant.
+variance v = (1 - sigma)^2 s^2 + sigma^2. The denoiser is E[x | x_sigma]; along the ODE (x_sigma - its mean) / sqrt(v)
+is constant.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from langit.sampling import SCHEDULES, SOLVERS, levels_of
 
 MEAN, DEVIATION = 0.7, 0.6
-ORDERS = {"euler": 1, "heun": 2, "dpmpp": 2}
+ORDERS = {"euler": 1, "heun": 2, "dpmpp": 2, "unipc": 2}
 
 
 def spread(sigma):
@@ -54,14 +54,17 @@ def test_every_solver_has_a_stated_order():
 
 
 @pytest.mark.parametrize("solver", ORDERS)
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])  # the last step of Wan's never shrinks below 1/1000
 @pytest.mark.parametrize("begin", [1.0, 0.6])
 def test_solvers_converge_to_the_exact_solution_with_their_order(solver, schedule, begin):
-    """DPM-Solver++ extrapolates in log-SNR, whose steps do not shrink at the ends: its ratio nears 4 slowly."""
+    """Solvers in log-SNR, whose steps do not shrink at the ends, near their order slowly; a corrector adds to it."""
     errors = [error(solver, steps, schedule, begin) for steps in (80, 160, 320)]
     assert errors[-1] < (0.005 if ORDERS[solver] == 1 else 0.0001)
     for coarse, fine in pairwise(errors):
-        assert coarse / fine == pytest.approx(2 ** ORDERS[solver], rel=0.17 if solver == "dpmpp" else 0.07)
+        if solver == "unipc":  # its corrector makes it third order where the steps shrink at both ends
+            assert coarse / fine > 3.4
+        else:
+            assert coarse / fine == pytest.approx(2 ** ORDERS[solver], rel=0.17 if solver == "dpmpp" else 0.07)
 
 
 @pytest.mark.parametrize("shift", [0.5, 3.0, 8.0])

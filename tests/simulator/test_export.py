@@ -26,7 +26,8 @@ def told(folder: Path, index: int) -> Any:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Of all files but the sheet and the footage, whose encoder rounds a little differently from time to time."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "sheet.png" and path.suffix != ".mp4"}
+    files = [path for path in folder.iterdir() if path.name != "sheet.png" and path.suffix != ".mp4"]
+    return {path.name: path.read_bytes() for path in files}
 
 
 def footage(folder: Path, index: int) -> NDArray[np.int16]:

@@ -161,13 +161,13 @@ def test_the_output_is_a_model_of_the_moving_average(uninterrupted):
     assert bundle.config.training["steps"] == 10
     saved = checkpoint(uninterrupted)
     for name, tensor in bundle.transformer.state_dict().items():
-        assert torch.equal(tensor, saved["ema"][f"transformer.{name}"])
+        assert torch.equal(tensor, saved["ema"][f"transformer.{name}"].half().float())  # stored in half the bytes
     clip = generate_all(bundle, [plan(bundle, Request("a red ball", seed=1))])[0]
     assert clip.video.frames.shape == (8, 32, 32, 3)
 
 
 def test_the_moving_average_moves_by_its_rule(tiny_corpus, tmp_path):
-    """ema <- decay * ema + (1 - decay) * weights, decay = min(0.9, (step + 1) / (step + 10)), beginning at the start."""
+    """ema <- decay * ema + (1 - decay) * weights, decay = min(0.9, (step + 1) / (step + 10)), from step 0."""
     states = []
     for stop in (1, 2, 3):
         run(tmp_path, tiny_corpus, stop_after=stop)

@@ -15,7 +15,7 @@ from langit.transformer import Transformer, TransformerConfig
 from langit.transformer.model import level_features
 from tests.conftest import random_text, tiny_transformer
 
-GRIDS = [Grid(3, 2, 3), Grid(1, 4, 4), Grid(3, 2, 3), Grid(2, 1, 5)]
+GRIDS = [Grid(3, 2, 3), Grid(1, 4, 4), Grid(3, 2, 3), Grid(3, 1, 5)]
 WORDS = [4, 1, 7, 4]
 
 

@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -23,13 +23,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from langit.patches import PatchSize
-from langit.text.encoder import PromptEncoder, PromptEncoderConfig
+from langit.text.clip import ClipEncoder
+from langit.text.encoder import PromptEncoder, PromptEncoderConfig, TextEncoder
 from langit.tokenizer import LinearTokenizer, PixelTokenizer, Tokenizer
 from langit.transformer import Transformer, TransformerConfig
+from langit.transformer.experts import Experts
 from langit.transformer.model import Prediction
 from langit.types import InputError
 
 FORMAT = 1
+MAY_BE_0 = ("place_frequencies", "image_width", "image_places")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class SamplingDefaults:
     schedule: str = "linear"
     shift: float = 3.0
     solver: str = "dpmpp"
+    negative: str = ""  # the prompt that guidance steers away from
+    late_guidance: tuple[float, float] | None = None  # below that noise level, that guidance
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class BundleConfig:
             if len(sizes) != 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
                 raise ValueError(f"a {name} is three whole numbers (frames, rows, columns) of at least 1, not {sizes}")
         for name, count in [*vars(self.transformer).items(), *vars(self.text).items()]:
-            if isinstance(count, int) and count < (0 if name == "place_frequencies" else 1):
+            if isinstance(count, int) and count < (0 if name in MAY_BE_0 else 1):
                 raise ValueError(f"{name} is at least 1, not {count}")
         if self.transformer.prediction not in get_args(Prediction):
             raise ValueError(f"a prediction is one of {get_args(Prediction)}, not {self.transformer.prediction!r}")
@@ -96,7 +101,7 @@ class BundleConfig:
             "text": PromptEncoderConfig(**values["text"]),
             "native": Native(**values["native"]),
             "sampling": SamplingDefaults(
-                **{**values["sampling"], "guidance_interval": tuple(values["sampling"]["guidance_interval"])}
+                **{name: tuple(value) if isinstance(value, list) else value for name, value in values["sampling"].items()}
             ),
             "stride": tuple(values["stride"]),
             "patch": tuple(values["patch"]),
@@ -104,23 +109,52 @@ class BundleConfig:
         return cls(**{**values, **nested})
 
 
+class ModelConfig(Protocol):
+    """What `generate` asks of a model's configuration, whichever layout it came in."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def transformer(self) -> TransformerConfig: ...
+    @property
+    def stride(self) -> tuple[int, int, int]: ...
+    @property
+    def patch(self) -> PatchSize: ...
+    @property
+    def native(self) -> Native: ...
+    @property
+    def sampling(self) -> SamplingDefaults: ...
+    @property
+    def licence(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A model, ready to run."""
 
-    config: BundleConfig
-    transformer: Transformer
-    text: PromptEncoder
+    config: ModelConfig
+    transformer: Transformer | Experts
+    text: TextEncoder
     tokenizer: Tokenizer
+    pictures: ClipEncoder | None = None  # for transformers that look at a picture beside the prompt
 
     @property
     def device(self) -> torch.device:
-        return self.transformer.patch_in.weight.device
+        return next(self.transformer.parameters()).device
+
+    @property
+    def takes_frames_beside(self) -> bool:
+        """Whether known frames enter as channels beside the noise, and not as clean patches (Wan's picture to video)."""
+        return self.config.transformer.patch_dim > self.config.transformer.out_dim
 
     def hash(self) -> str:
         """A short fingerprint of the weights and the configuration."""
+        assert dataclasses.is_dataclass(self.config) and not isinstance(self.config, type)
         digest = hashlib.sha256(json.dumps(dataclasses.asdict(self.config), sort_keys=True).encode())
+        if not isinstance(self.config, BundleConfig):  # gigabytes, whose files the configuration identifies
+            return digest.hexdigest()[:12]
         for module in (self.transformer, self.text):
+            assert isinstance(module, torch.nn.Module)
             for tensor in module.state_dict().values():
                 digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         if isinstance(self.tokenizer, LinearTokenizer):
@@ -151,7 +185,11 @@ def save_bundle(
 
 
 def load_bundle(folder: Path, device: str = "cpu") -> Bundle:
-    """Read a bundle folder; `InputError` in one sentence for whatever is missing, damaged or of another format."""
+    """Read a bundle folder, langit's own or open weights; `InputError` says what is missing, damaged or unknown."""
+    from langit.catalog.wan import is_wan, load_wan  # imported here, since it builds on this file
+
+    if is_wan(folder):
+        return load_wan(folder, device)
     config = _read_config(folder)
     tokenizer = _read_tokenizer(folder, config)
     try:
@@ -192,8 +230,9 @@ def _read_config(folder: Path) -> BundleConfig:
         if values.get("format") == FORMAT:
             return BundleConfig.from_json(values)
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        why = f"{type(error).__name__}: {error}"
         raise InputError(
-            f"{path} is not the configuration of a langit model ({type(error).__name__}: {error}). Fetch the model again."
+            f"{path} is not the configuration of a langit model ({why}). Fetch the model again."
         ) from error
     raise InputError(
         f"The model in {folder} has format {values.get('format')}; this langit reads format {FORMAT}. "

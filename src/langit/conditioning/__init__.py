@@ -1,12 +1,28 @@
 """What is known before generation starts: each kind of condition fixes some patches of a clip.
 
-`held` has the one value that every kind becomes; `frames`, `region` and `source` are the kinds; `tasks` draws what
-training holds and how noisy the rest is, so that a model learns the very situations that generation and editing make.
+`held` has the one value that every kind becomes; `frames`, `latents`, `region`, `source` and `spans` are the kinds;
+`passages` says how frames between what is known are made window by window; `tasks` draws what training holds and how
+noisy the rest is, so that a model learns the very situations that generation and editing make.
 """
 
 from langit.conditioning.frames import FramesCondition
 from langit.conditioning.held import Condition, Held
+from langit.conditioning.latents import LatentsCondition
+from langit.conditioning.passages import Known, Passage, Window
 from langit.conditioning.region import RegionCondition
 from langit.conditioning.source import SourceCondition
+from langit.conditioning.spans import Span, SpansCondition
 
-__all__ = ["Condition", "FramesCondition", "Held", "RegionCondition", "SourceCondition"]
+__all__ = [
+    "Condition",
+    "FramesCondition",
+    "Held",
+    "Known",
+    "LatentsCondition",
+    "Passage",
+    "RegionCondition",
+    "SourceCondition",
+    "Span",
+    "SpansCondition",
+    "Window",
+]

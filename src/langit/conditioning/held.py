@@ -21,6 +21,8 @@ class Held:
     content: Tensor  # (N, P): their clean content; below `start` = 1 also the content that the free patches start from
     start: float = 1.0
     """The noise level at which free patches enter: 1 is pure noise, less keeps that much less of `content` (remix)."""
+    prompts: tuple[str, ...] = ()
+    """The prompt that governs each patch frame, (t,) of them; none where the clip's own prompt governs all."""
 
     @classmethod
     def nothing(cls, grid: Grid, patch_dim: int) -> Held:
@@ -31,7 +33,7 @@ class Held:
         """Both; where both hold a patch the later one does, and a held patch keeps its content over a mere start."""
         rest = torch.where(self.mask[:, None], self.content, other.content) if other.start < 1 else self.content
         content = torch.where(other.mask[:, None], other.content, rest)
-        return Held(self.mask | other.mask, content, min(self.start, other.start))
+        return Held(self.mask | other.mask, content, min(self.start, other.start), other.prompts or self.prompts)
 
 
 class Condition(Protocol):

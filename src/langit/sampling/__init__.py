@@ -7,5 +7,8 @@ a solver follows it; guidance wraps `denoise`.
 from langit.sampling.guidance import guided
 from langit.sampling.schedules import SCHEDULES, levels_of
 from langit.sampling.solvers import SOLVERS, Denoise
+from langit.sampling.unipc import unipc
+
+SOLVERS["unipc"] = unipc
 
 __all__ = ["SCHEDULES", "SOLVERS", "Denoise", "guided", "levels_of"]

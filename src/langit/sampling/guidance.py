@@ -8,14 +8,21 @@ from torch import Tensor
 from langit.sampling.solvers import Denoise
 
 
-def guided(with_prompt: Denoise, without: Denoise, scale: float, interval: tuple[float, float] = (0.0, 1.0)) -> Denoise:
+def guided(
+    with_prompt: Denoise,
+    without: Denoise,
+    scale: float,
+    interval: tuple[float, float] = (0.0, 1.0),
+    late: tuple[float, float] | None = None,
+) -> Denoise:
     """Classifier-free guidance (arXiv 2207.12598), only where the noise level is in `interval` (arXiv 2404.07724).
 
     x0 = without + scale * (with - without). Each patch goes by its own level, so that clips packed together do not
     decide for one another; held patches (level 0) count for none. Where no patch is in the interval, and at scale 1,
-    the second evaluation is not made.
+    the second evaluation is not made. `late` is a level and the scale below it, for models whose second half wants
+    another.
     """
-    if scale == 1.0:
+    if scale == 1.0 and late is None:
         return with_prompt
     low, high = interval
 
@@ -25,6 +32,7 @@ def guided(with_prompt: Denoise, without: Denoise, scale: float, interval: tuple
         if not guides.any():
             return x0
         base = without(x, sigma)
-        return torch.where(guides[:, None], base + scale * (x0 - base), x0)
+        strength = scale if late is None else torch.where(sigma < late[0], late[1], scale)[:, None]
+        return torch.where(guides[:, None], base + strength * (x0 - base), x0)
 
     return denoise

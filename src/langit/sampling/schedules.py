@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +25,21 @@ def cosine(steps: int, shift: float = 1.0) -> Tensor:
     return shift_levels((1 + torch.cos(math.pi * torch.linspace(0, 1, steps + 1))) / 2, shift)
 
 
-SCHEDULES: dict[str, Schedule] = {"linear": linear, "cosine": cosine}
+def wan(steps: int, shift: float = 1.0) -> Tensor:
+    """Evenly spaced from 1 to 1/1000, shifted, then 0: the clock that Wan's models come with.
+
+    They are told the timestep below 1000 * level; rounding to float32 must not carry a level over one.
+    """
+    levels = torch.from_numpy(np.linspace(1, 1 / 1000, steps + 1)[:-1])
+    exact = shift * levels / (1 + (shift - 1) * levels)
+    rounded = exact.float()
+    for towards in (0.0, 1.0):
+        crossed = torch.floor(1000 * rounded.double()) != torch.floor(1000 * exact)
+        rounded = torch.where(crossed, torch.nextafter(rounded, torch.tensor(towards)), rounded)
+    return torch.cat([rounded, rounded.new_zeros(1)])
+
+
+SCHEDULES: dict[str, Schedule] = {"linear": linear, "cosine": cosine, "wan": wan}
 
 
 def levels_of(schedule: Tensor, held: Tensor, start: Tensor) -> Tensor:

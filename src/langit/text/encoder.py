@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from langit.packing import Bounds, Text, bounds_of
-from langit.text.lexicon import NUM_CONCEPTS, read
+from langit.text.lexicon import NUM_CONCEPTS, describe_unknown, read
 from langit.transformer.attention import attend
 from langit.types import InputError
 
@@ -32,6 +32,12 @@ class TextEncoder(Protocol):
 
     def encode(self, prompts: Sequence[str]) -> Text:
         """States of the prompts, one after the other, without padding; `InputError` for a prompt that is too long."""
+
+    def unread(self, prompt: str) -> str | None:
+        """What of the prompt is not understood, in a sentence for the user; None where all of it is."""
+
+    def release(self) -> None:
+        """No prompt is expected for a while: memory that can be had again may be freed."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,12 @@ class PromptEncoder(nn.Module):
 
     def encode(self, prompts: Sequence[str]) -> Text:
         return self(tokens_of(prompts))
+
+    def unread(self, prompt: str) -> str | None:
+        return describe_unknown(read(prompt))
+
+    def release(self) -> None:
+        """It is small; nothing is freed."""
 
     def forward(self, prompts: Sequence[Sequence[int]]) -> Text:
         """Concept ids of each prompt -> their states (L, width)."""

@@ -16,40 +16,61 @@ from torch import Tensor
 from langit.packing import Bounds
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, query_bounds: Bounds, key_bounds: Bounds) -> Tensor:
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    query_bounds: Bounds,
+    key_bounds: Bounds,
+    key_counts: Tensor | None = None,
+) -> Tensor:
     """softmax(q k^T / sqrt(dim)) v inside each part: (N, heads, dim), (M, heads, dim) x 2 -> (N, heads, dim).
 
-    Parts of equal lengths share one batched call of the fused kernel; a loop over parts beats a dense mask twofold.
+    `key_counts` (M,) says how many equal keys each one stands for; None is one each. Parts of equal lengths share one
+    batched call of the fused kernel; a loop over parts beats a dense mask twofold.
     """
     _check(query, key, query_bounds, key_bounds)
+    bias = None if key_counts is None else key_counts.to(query.dtype).log()
     query_lengths, key_lengths = _lengths(query_bounds), _lengths(key_bounds)
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for part, lengths in enumerate(zip(query_lengths, key_lengths, strict=True)):
         groups[lengths].append(part)
     if len(groups) == 1:  # all alike: no copy at all
-        return _batched(query, key, value, len(query_lengths))
+        return _batched(query, key, value, bias, len(query_lengths))
     # split and cat, not slices: the gradient of a slice is a whole tensor of zeros.
     queries, keys, values = query.split(query_lengths), key.split(key_lengths), value.split(key_lengths)
+    biases = None if bias is None else bias.split(key_lengths)
     results: list[Tensor | None] = [None] * len(query_lengths)
     for members in groups.values():
         q, k, v = (torch.cat([tensors[part] for part in members]) for tensors in (queries, keys, values))
-        for part, result in zip(members, _batched(q, k, v, len(members)).chunk(len(members)), strict=True):
+        b = None if biases is None else torch.cat([biases[part] for part in members])
+        for part, result in zip(members, _batched(q, k, v, b, len(members)).chunk(len(members)), strict=True):
             results[part] = result
     return torch.cat([result for result in results if result is not None])
 
 
-def attend_reference(query: Tensor, key: Tensor, value: Tensor, query_bounds: Bounds, key_bounds: Bounds) -> Tensor:
-    """The same by the formula, with one dense mask over the whole pack."""
+def attend_reference(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    query_bounds: Bounds,
+    key_bounds: Bounds,
+    key_counts: Tensor | None = None,
+) -> Tensor:
+    """The same by the formula, with one dense mask over the whole pack and every counted key repeated."""
     _check(query, key, query_bounds, key_bounds)
     query_part, key_part = (_part_of(bounds, query.device) for bounds in (query_bounds, key_bounds))
+    if key_counts is not None:
+        key, value, key_part = (tensor.repeat_interleave(key_counts.long(), dim=0) for tensor in (key, value, key_part))
     scores = torch.einsum("qhd,khd->hqk", query, key) / query.shape[-1] ** 0.5
     scores = scores.masked_fill(query_part[:, None] != key_part[None, :], float("-inf"))
     return torch.einsum("hqk,khd->qhd", scores.softmax(-1), value)
 
 
-def _batched(query: Tensor, key: Tensor, value: Tensor, parts: int) -> Tensor:
+def _batched(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, parts: int) -> Tensor:
     q, k, v = (rearrange(tensor, "(b n) h d -> b h n d", b=parts) for tensor in (query, key, value))
-    return rearrange(F.scaled_dot_product_attention(q, k, v), "b h n d -> (b n) h d")
+    mask = None if bias is None else rearrange(bias, "(b m) -> b 1 1 m", b=parts)
+    return rearrange(F.scaled_dot_product_attention(q, k, v, mask), "b h n d -> (b n) h d")
 
 
 def _lengths(bounds: Bounds) -> list[int]:

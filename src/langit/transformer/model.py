@@ -9,7 +9,7 @@ Wan (arXiv 2503.20314) for the whole.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -21,6 +21,9 @@ from langit.transformer.attention import attend
 from langit.transformer.rotary import rotate, rotations
 
 Prediction = Literal["x", "velocity"]
+
+FEED_ROWS = 64
+_GELU = 2 * (2 / math.pi) ** 0.5
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class TransformerConfig:
     place_frequencies: int = 0  # absolute positions beside the rotary ones: this many octaves, 0 for none (Wan)
     time_frequencies: int = 256
     eps: float = 1e-6
+    image_width: int = 0  # width of a picture's states beside the prompt (Wan 2.1 image to video), 0 for none
+    image_places: int = 0  # learned places for that many of them (first and last picture together), 0 for none
 
     def __post_init__(self) -> None:
         if self.width % self.num_heads or (self.width // self.num_heads) % 2:
@@ -58,6 +63,7 @@ class Transformer(nn.Module):
         self.text_in = nn.Sequential(nn.Linear(config.text_width, width), nn.GELU("tanh"), nn.Linear(width, width))
         self.level_in = nn.Sequential(nn.Linear(config.time_frequencies, width), nn.SiLU(), nn.Linear(width, width))
         self.level_out = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
+        self.image_in = PictureStates(config) if config.image_width else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.head_table = nn.Parameter(torch.randn(2, width) / width**0.5)
         self.patch_out = nn.Linear(width, config.out_dim)
@@ -67,21 +73,32 @@ class Transformer(nn.Module):
         x = self.patch_in(patches)  # (N, D)
         if self.place_in is not None:
             x = x + self.place_in(place_features(layout.places, self.config.place_frequencies).to(x.dtype))
-        words = self.text_in(text.states)  # (L, D)
+        words = self.words(text)  # (L, D)
 
         # Levels repeat (one per clip or per frame, or one in all), so embed each distinct one once. U levels.
         levels, level_of_patch = torch.unique(sigma, return_inverse=True)
-        features = level_features(levels, self.config.time_frequencies).to(x.dtype)
-        embedded = self.level_in(features)  # (U, D)
+        features = level_features(levels, self.config.time_frequencies)
+        embedded = self.level_in(features.to(self.level_in[0].weight.dtype)).to(x.dtype)  # (U, D)
         modulation = self.level_out(embedded).unflatten(-1, (6, -1))  # (U, 6, D)
         at = None if len(levels) == 1 else level_of_patch
 
         rotation = rotations(layout.positions, self.config.width // self.config.num_heads)
         for block in self.blocks:
-            x = block(x, modulation, at, rotation, layout.bounds, words, text.bounds)
+            x = block(x, modulation, at, rotation, layout.bounds, words)
 
         shift, scale = _per_patch(self.head_table + embedded[:, None], at)
         return self.patch_out(_modulate(x, scale, shift, self.config.eps))
+
+    def words(self, text: Text) -> Text:
+        """The prompts, and the pictures beside them, at the transformer's width."""
+        pictures = None
+        if self.image_in is not None:
+            if text.pictures is None:
+                raise ValueError("this transformer also looks at a picture beside the prompt, and none was given")
+            pictures = replace(text.pictures, states=self.image_in(text.pictures.states))
+        elif text.pictures is not None:
+            raise ValueError("a picture was given beside the prompt to a transformer that reads the prompt alone")
+        return replace(text, states=self.text_in(text.states), pictures=pictures)
 
     def num_flop(self, lengths: list[int], text_lengths: list[int]) -> float:
         """Floating point operations of one forward pass over clips of these many patches and text tokens."""
@@ -101,7 +118,7 @@ class Block(nn.Module):
         self.table = nn.Parameter(torch.randn(6, config.width) / config.width**0.5)
         self.self_attention = Attention(config)
         self.cross_norm = nn.LayerNorm(config.width, config.eps)
-        self.cross_attention = Attention(config)
+        self.cross_attention = Attention(config, config.image_width > 0)
         self.ffn_in = nn.Linear(config.width, config.ffn_width)
         self.ffn_out = nn.Linear(config.ffn_width, config.width)
 
@@ -112,44 +129,92 @@ class Block(nn.Module):
         at: Tensor | None,
         rotation: Tensor,
         bounds: Bounds,
-        words: Tensor,
-        word_bounds: Bounds,
+        words: Text,
     ) -> Tensor:
         """x (N, D), modulation (U, 6, D) of the distinct levels, `at` (N,) the level of each patch -> (N, D)."""
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = _per_patch(self.table + modulation, at)
         seen = _modulate(x, scale_1, shift_1, self.eps)
-        x = x + gate_1 * self.self_attention(seen, seen, bounds, bounds, rotation)
-        x = x + self.cross_attention(self.cross_norm(x), words, bounds, word_bounds)
-        hidden = F.gelu(self.ffn_in(_modulate(x, scale_2, shift_2, self.eps)), approximate="tanh")
-        return x + gate_2 * self.ffn_out(hidden)
+        x = torch.addcmul(x, gate_1, self.self_attention(seen, bounds, rotation)).to(x.dtype)
+        x = x + self.cross_attention.read(self.cross_norm(x), bounds, words)
+        fed = self.feed(_modulate(x, scale_2, shift_2, self.eps))
+        return torch.addcmul(x, gate_2, fed).to(x.dtype)
+
+    def feed(self, x: Tensor) -> Tensor:
+        """The feed-forward layers, (N, D) -> (N, D)."""
+        if x.device.type == "cpu" and not torch.is_grad_enabled():
+            return self._feed_in_cache(x)
+        return self.ffn_out(F.gelu(self.ffn_in(x), approximate="tanh"))  # type: ignore[no-any-return]
+
+    def _feed_in_cache(self, x: Tensor) -> Tensor:
+        """The same, a few rows at a time, so that the hidden numbers never leave the processor's cache.
+
+        gelu by tanh is x * sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), which vectorises better.
+        """
+        results = []
+        for rows in x.split(FEED_ROWS):
+            hidden = self.ffn_in(rows)
+            inner = hidden.square().mul_(_GELU * 0.044715).add_(_GELU).mul_(hidden)
+            results.append(self.ffn_out(hidden.mul_(inner.sigmoid_())))
+        return torch.cat(results)
 
 
 class Attention(nn.Module):
     """Multi-head attention with RMS-normalised queries and keys (over the full width, as Wan does)."""
 
-    def __init__(self, config: TransformerConfig):
+    def __init__(self, config: TransformerConfig, pictures: bool = False):
         super().__init__()
         self.num_heads = config.num_heads
         self.query, self.key, self.value, self.out = (nn.Linear(config.width, config.width) for _ in range(4))
         self.query_norm = nn.RMSNorm(config.width, config.eps)
         self.key_norm = nn.RMSNorm(config.width, config.eps)
+        self.image_key, self.image_value = (nn.Linear(config.width, config.width) if pictures else None for _ in range(2))
+        self.image_key_norm = nn.RMSNorm(config.width, config.eps) if pictures else None
 
-    def forward(
-        self, x: Tensor, context: Tensor, bounds: Bounds, context_bounds: Bounds, rotation: Tensor | None = None
-    ) -> Tensor:
-        """x (N, D) attends to context (M, D), part by part -> (N, D)."""
-        query = self.query_norm(self.query(x)).unflatten(-1, (self.num_heads, -1))  # (N, heads, dim)
-        key = self.key_norm(self.key(context)).unflatten(-1, (self.num_heads, -1))
-        value = self.value(context).unflatten(-1, (self.num_heads, -1))
-        if rotation is not None:
-            query, key = rotate(query, rotation), rotate(key, rotation)
-        return self.out(attend(query, key, value, bounds, context_bounds).flatten(1))  # type: ignore[no-any-return]
+    def forward(self, x: Tensor, bounds: Bounds, rotation: Tensor) -> Tensor:
+        """x (N, D) attends to itself, part by part, at the positions that `rotation` stands for -> (N, D)."""
+        query, key = rotate(self._heads(self.query_norm(self.query(x))), rotation), self._heads(self.key_norm(self.key(x)))
+        value = self._heads(self.value(x))
+        return self.out(attend(query, rotate(key, rotation), value, bounds, bounds).flatten(1))  # type: ignore[no-any-return]
+
+    def read(self, x: Tensor, bounds: Bounds, words: Text) -> Tensor:
+        """x (N, D) attends to its prompt, and to the picture beside it -> (N, D)."""
+        query = self._heads(self.query_norm(self.query(x)))
+        key, value = self._heads(self.key_norm(self.key(words.states))), self._heads(self.value(words.states))
+        seen = attend(query, key, value, words.governs or bounds, words.bounds, words.counts)
+        if self.image_key is not None and self.image_value is not None and self.image_key_norm is not None:
+            assert words.pictures is not None
+            states = words.pictures.states
+            key, value = self._heads(self.image_key_norm(self.image_key(states))), self._heads(self.image_value(states))
+            seen = seen + attend(query, key, value, bounds, words.pictures.bounds)
+        return self.out(seen.flatten(1))  # type: ignore[no-any-return]
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.num_heads, -1))  # (N, heads, dim)
+
+
+class PictureStates(nn.Module):
+    """States of a picture (its image encoder's) at the transformer's width: norm, two layers, norm."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        width = config.image_width
+        self.places = nn.Parameter(torch.zeros(config.image_places, width)) if config.image_places else None
+        self.norm_in = nn.LayerNorm(width)
+        self.linear_in = nn.Linear(width, width)
+        self.linear_out = nn.Linear(width, config.width)
+        self.norm_out = nn.LayerNorm(config.width)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """(tokens, image width) -> (tokens, D); with learned places, as many tokens to a clip as there are places."""
+        if self.places is not None:
+            states = (states.unflatten(0, (-1, len(self.places))) + self.places).flatten(0, 1)
+        return self.norm_out(self.linear_out(F.gelu(self.linear_in(self.norm_in(states)))))  # type: ignore[no-any-return]
 
 
 def level_features(sigma: Tensor, num: int) -> Tensor:
     """Sinusoids of the noise level, (U,) -> (U, num): cosines then sines of 1000 * sigma."""
     frequencies = torch.exp(-math.log(10000.0) * torch.arange(num // 2, device=sigma.device) / (num // 2))
-    angle = 1000.0 * sigma.float()[:, None] * frequencies
+    angle = (1000.0 * sigma.double()).float()[:, None] * frequencies  # exact where 1000 * sigma is a whole number
     return torch.cat([angle.cos(), angle.sin()], -1)
 
 

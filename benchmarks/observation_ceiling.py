@@ -1,0 +1,96 @@
+"""What prompt following says of the simulator's own clips (its ceiling), of shuffled prompts (chance), and how long it takes.
+
+    python benchmarks/observation_ceiling.py --clips 300
+
+Prints a table per attribute: how many clips it was asked of, the ceiling, its 95% interval (Wilson), and the share on
+shuffled prompts beside chance (every clip against every other's prompt). Results are in `observation_ceiling.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections import Counter
+
+import torch
+
+from langit.evaluation.observation import Observation, observe
+from langit.evaluation.prompt_following import chance, score, shares, shuffled
+from langit.evaluation.prompts import ATTRIBUTES, Prompt, answer, make_prompts
+
+
+def interval(share: float, count: int) -> tuple[float, float]:
+    z = 1.96
+    middle = (share + z * z / 2 / count) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / 4 / count**2)
+    return middle - half, middle + half
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", type=int, default=300)
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--wrong", action="store_true", help="list what was answered wrongly")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    prompts = make_prompts(arguments.clips, seed=arguments.seed, languages=("en",), details=("dense",))
+    seen: list[Observation] = []
+    spent = 0.0
+    for prompt in prompts:
+        frames, _ = answer(prompt, arguments.size, arguments.size)
+        began = time.process_time()
+        seen.append(observe(frames, 8.0))
+        spent += time.process_time() - began
+    answers = [score(one, prompt.expectation) for one, prompt in zip(seen, prompts, strict=True)]
+    order = shuffled(len(prompts), 0)
+    mixed = shares([score(one, prompts[k].expectation) for one, k in zip(seen, order, strict=True)])
+    some = range(min(len(prompts), 60))
+    by_chance = chance([seen[k] for k in some], [prompts[k].expectation for k in some])
+    ceiling = shares(answers)
+    print(f"{len(prompts)} clips of {arguments.size}x{arguments.size}: {1000 * spent / len(prompts):.0f} ms of CPU each")
+    print("| attribute | asked | ceiling | 95% | shuffled | chance |\n|---|---|---|---|---|---|")
+    for attribute in ATTRIBUTES:
+        share, count = ceiling[attribute], sum(one[attribute] is not None for one in answers)
+        if share is None:
+            continue
+        low, high = interval(share, count)
+        print(
+            f"| {attribute} | {count} | {share:.1%} | {low:.1%} to {high:.1%} "
+            f"| {mixed[attribute] or 0:.1%} | {by_chance[attribute] or 0:.1%} |"
+        )
+    if arguments.wrong:
+        list_wrong(prompts, seen, answers)
+
+
+def list_wrong(prompts: tuple[Prompt, ...], seen: list[Observation], answers: list[dict]) -> None:
+    confusions: Counter = Counter()
+    for prompt, one, told in zip(prompts, seen, answers, strict=True):
+        wrong = [attribute for attribute, right in told.items() if right is False]
+        if wrong:
+            wanted = prompt.expectation
+            print(f"\n{prompt.seed} {wrong}")
+            print("  asked", [(k, t.colour, t.shape, t.material, t.size) for k, t in enumerate(wanted.things)])
+            print(
+                "  seen ",
+                [(k, t.colour, t.shape, t.material, t.size, int(t.visible.sum()), round(4096 * float(t.area.max()))) for k, t in enumerate(one.tracks)],
+            )
+            if {"event", "direction", "order"} & set(wrong):
+                print("  asked", [(round(h.time, 1), h.kind, h.subject, h.object, h.direction) for h in wanted.happenings])
+                print("  seen ", [(round(h.time, 1), h.kind, h.subject, h.object, h.direction) for h in one.events])
+            if "relation" in wrong:
+                print("  asked", [(r.kind, r.subject, r.object) for r in wanted.relations])
+                print("  seen ", [(r.kind, r.subject, r.object) for r in one.relations])
+        for attribute, asked, got in (
+            ("camera", prompt.expectation.camera_move, one.camera_move),
+            ("light_side", prompt.expectation.light_side, one.light_side),
+        ):
+            if asked != got:
+                confusions[attribute, asked, got] += 1
+    for line in confusions.most_common(20):
+        print(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,251 @@
+"""Wan 2.1 and 2.2 as bundles: from a folder in diffusers' layout or in Wan's own to the parts that `generate` runs.
+
+    diffusers' layout: model_index.json, transformer/, transformer_2/, text_encoder/, tokenizer/, vae/, scheduler/ ...
+    Wan's own: config.json (WanModel) and its weights, or high_noise_model/ and low_noise_model/; the rest as .pth
+
+The autoencoder and the encoders are diffusers' and transformers' own classes; the transformer is ours.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from langit.catalog.bundle import Bundle, Native, SamplingDefaults
+from langit.catalog.shards import fill, read_json, shapes_of, shards_of
+from langit.catalog.wan_layout import PATCH, our_name, ours, transformer_config
+from langit.patches import PatchSize
+from langit.text.clip import ClipEncoder
+from langit.text.umt5 import UMT5Encoder
+from langit.tokenizer.wan import WanTokenizer
+from langit.transformer import Transformer, TransformerConfig
+from langit.transformer.experts import Experts
+from langit.types import InputError
+
+PIPELINES = ("WanPipeline", "WanImageToVideoPipeline")
+NEGATIVE = (
+    "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，JPEG压缩残留，丑陋的，"
+    "残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，手指融合，静止不动的画面，杂乱的背景，"
+    "三条腿，背景人很多，倒着走"
+)
+"""What Wan was tuned to be steered away from: garish, static, blurred, with subtitles, badly drawn hands and faces."""
+
+
+@dataclass(frozen=True)
+class WanConfig:
+    """What `generate` asks of a model, for Wan."""
+
+    name: str
+    family: str  # such as "2.1 T2V"
+    transformer: TransformerConfig
+    stride: tuple[int, int, int]
+    native: Native
+    sampling: SamplingDefaults
+    boundary: float | None = None  # above it the first of two experts works, below it the second
+    per_patch: bool = False  # one noise level per patch (2.2 TI2V), so known frames are clean patches
+    patch: PatchSize = PATCH
+    licence: str = "Apache-2.0"
+    files: dict[str, str] = field(default_factory=dict)  # weight files of the transformers and what identifies them
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A folder's parts, found and checked but not loaded."""
+
+    config: WanConfig
+    experts: tuple[tuple[Path, ...], ...]  # weight files of each transformer
+    vae: Callable[[torch.device], Any]
+    text: Callable[[torch.device], tuple[Any, Any]]
+    pictures: Callable[[torch.device], tuple[Any, Any]] | None
+
+
+def is_wan(folder: Path) -> bool:
+    """Whether a folder holds open weights in diffusers' or Wan's own layout (a folder of langit's own has `format`)."""
+    if (folder / "model_index.json").is_file() or (folder / "high_noise_model" / "config.json").is_file():
+        return True
+    return (folder / "config.json").is_file() and "_class_name" in read_json(folder / "config.json")
+
+
+def load_wan(folder: Path, device: str = "cpu", dtype: torch.dtype | None = None) -> Bundle:
+    """The model in that folder; `dtype` of the transformer is float32 on the CPU and bfloat16 elsewhere."""
+    parts = find_parts(folder)
+    place = torch.device(device)
+    dtype = dtype or (torch.float32 if place.type == "cpu" else torch.bfloat16)
+    experts = [load_transformer(parts.config.transformer, list(paths), dtype, device) for paths in parts.experts]
+    return Bundle(
+        parts.config,
+        Experts(experts, parts.config.boundary, parts.config.per_patch).eval(),
+        UMT5Encoder(parts.config.transformer.text_width, partial(parts.text, place)),
+        WanTokenizer(parts.vae(place)),
+        None if parts.pictures is None else ClipEncoder(partial(parts.pictures, place)),
+    )
+
+
+def load_transformer(config: TransformerConfig, paths: list[Path], dtype: torch.dtype, device: str = "cpu") -> Transformer:
+    """Our transformer with the weights of files in diffusers' or Wan's own layout, shard by shard."""
+    with torch.device("meta"):
+        transformer = Transformer(config)
+
+    def rename(name: str, tensor: Tensor) -> tuple[str, Tensor] | None:
+        found = our_name(name)
+        if found is None:
+            if name.endswith(("norm_added_q.weight", "freqs")):  # never used, but saved by some
+                return None
+            raise InputError(f"The tensor {name} in {paths[0].parent} belongs to no Wan transformer that langit knows.")
+        return found, ours(found, tensor, PATCH)
+
+    def kind(name: str) -> torch.dtype:
+        return torch.float32 if "table" in name or name.startswith("level_in") or "cross_norm" in name else dtype
+
+    fill(transformer, paths, rename, kind, device)
+    return transformer.requires_grad_(False).eval()
+
+
+def find_parts(folder: Path) -> Parts:
+    """What is in the folder; `InputError` names what lacks or is not known."""
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder. Name the folder that holds model_index.json or config.json.")
+    if (folder / "model_index.json").is_file():
+        return _diffusers_parts(folder)
+    if (folder / "high_noise_model").is_dir() or (folder / "config.json").is_file():
+        from langit.catalog.wan_own import own_parts
+
+        return own_parts(folder)
+    raise InputError(f"{folder} is no Wan model: it has neither model_index.json nor config.json.")
+
+
+def _diffusers_parts(folder: Path) -> Parts:
+    index = read_json(folder / "model_index.json")
+    kind = index.get("_class_name")
+    if kind not in PIPELINES:
+        raise InputError(f"{folder} holds a {kind}; langit runs {' and '.join(PIPELINES)} of diffusers, and its own models.")
+    names = [name for name in ("transformer", "transformer_2") if (index.get(name) or [None])[0] is not None]
+    boundary = index.get("boundary_ratio")
+    if not names or (len(names) == 2) != (boundary is not None):
+        raise InputError(f"{folder}/model_index.json names {len(names)} transformers and the boundary_ratio {boundary}.")
+    configs = [transformer_config(read_json(folder / name / "config.json"), f"{folder / name}/config.json") for name in names]
+    if len(set(configs)) != 1:
+        raise InputError(f"The two transformers in {folder} have different shapes. Fetch the model again.")
+    vae = read_json(folder / "vae" / "config.json")
+    shift = read_json(folder / "scheduler" / "scheduler_config.json").get("flow_shift") or 1.0
+    experts = tuple(tuple(shards_of(folder / name)) for name in names)
+    per_patch = bool(index.get("expand_timesteps"))
+    pictures = configs[0].image_width > 0
+    return Parts(
+        wan_config(folder.name, configs[0], vae_stride(vae), shift, boundary, per_patch, experts),
+        experts,
+        partial(_diffusers_vae, folder / "vae", vae),
+        partial(_umt5, folder),
+        partial(_clip, folder) if pictures else None,
+    )
+
+
+def wan_config(
+    name: str,
+    transformer: TransformerConfig,
+    stride: tuple[int, int, int],
+    shift: float,
+    boundary: float | None,
+    per_patch: bool,
+    experts: tuple[tuple[Path, ...], ...],
+) -> WanConfig:
+    """The family, and what its makers recommend: size, length, rate, steps, guidance."""
+    beside = transformer.patch_dim > transformer.out_dim
+    defaults = SamplingDefaults(
+        steps=50, guidance=5.0, guidance_interval=(0.0, 1.0), schedule="wan", shift=shift, solver="unipc", negative=NEGATIVE
+    )
+    native = Native(480, 832, 81, 16.0, 81, 1280 * 720, 2.0)
+    if per_patch:
+        family, native = "2.2 TI2V", Native(704, 1280, 121, 24.0, 121, 1280 * 736, 2.0)
+    elif boundary is not None and beside:
+        family, defaults = "2.2 I2V", dataclasses.replace(defaults, steps=40, guidance=3.5)
+    elif boundary is not None:
+        family = "2.2 T2V"
+        defaults = dataclasses.replace(defaults, steps=40, guidance=4.0, late_guidance=(boundary, 3.0))
+    elif beside:
+        family = "2.1 FLF2V" if transformer.image_places else "2.1 I2V"
+        defaults = dataclasses.replace(defaults, steps=40)
+    else:
+        family = "2.1 T2V"
+    files = {f"{path.parent.name}/{path.name}": _identity(path) for paths in experts for path in paths}
+    return WanConfig(
+        name, family, transformer, stride, native, defaults, boundary, per_patch, files=files
+    )
+
+
+def vae_stride(values: dict[str, Any]) -> tuple[int, int, int]:
+    """Frames, rows and columns to a latent, of an AutoencoderKLWan's configuration."""
+    spatial = values.get("scale_factor_spatial") or 8
+    return values.get("scale_factor_temporal") or 4, spatial, spatial
+
+
+def _identity(path: Path) -> str:
+    """Size and beginning of a weight file, which tell two of them apart without reading gigabytes."""
+    with path.open("rb") as file:
+        return hashlib.sha256(str(path.stat().st_size).encode() + file.read(1 << 20)).hexdigest()[:16]
+
+
+def _diffusers_vae(folder: Path, values: dict[str, Any], device: torch.device) -> Any:
+    diffusers = optional("diffusers")
+    config = {name: value for name, value in values.items() if not name.startswith("_")}
+    with torch.device("meta"):
+        vae = diffusers.AutoencoderKLWan(**config)
+    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+    fill(vae, shards_of(folder), lambda name, tensor: (name, tensor), lambda _: dtype, str(device))
+    return vae.requires_grad_(False).eval()
+
+
+def _umt5(folder: Path, device: torch.device) -> tuple[Any, Any]:
+    transformers = optional("transformers")
+    tokenizer = _from_folder(transformers.AutoTokenizer, folder / "tokenizer")
+    kept = largest_dtype(shards_of(folder / "text_encoder"), device)
+    encoder = _from_folder(transformers.UMT5EncoderModel, folder / "text_encoder", dtype=kept)
+    return tokenizer, encoder.to(device).requires_grad_(False).eval()
+
+
+def _clip(folder: Path, device: torch.device) -> tuple[Any, Any]:
+    transformers = optional("transformers")
+    processor = _from_folder(transformers.CLIPImageProcessorPil, folder / "image_processor")
+    encoder = _from_folder(transformers.CLIPVisionModel, folder / "image_encoder", dtype=torch.float32)
+    return processor, encoder.to(device).requires_grad_(False).eval()
+
+
+def largest_dtype(paths: list[Path], device: torch.device) -> torch.dtype:
+    """float32 on a CPU that has the memory for it twice over, bfloat16 elsewhere."""
+    from langit.catalog.memory import available_memory
+
+    if device.type != "cpu":
+        return torch.bfloat16
+    numbers = sum(math.prod(shape) for shape in shapes_of(paths).values())
+    return torch.float32 if 8 * numbers < available_memory(device) else torch.bfloat16
+
+
+def _from_folder(kind: Any, folder: Path, **settings: torch.dtype) -> Any:
+    """A part that transformers loads, from this machine alone."""
+    if not folder.is_dir():
+        raise InputError(f"{folder.parent} lacks {folder.name}/. Fetch the model again.")
+    try:
+        return kind.from_pretrained(folder, local_files_only=True, **settings)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise InputError(f"{folder} cannot be loaded ({str(error).splitlines()[0][:200]}). Fetch the model again.") from error
+
+
+def optional(name: str) -> Any:
+    """A library of the extra `open-weights`; `InputError` says how to get it."""
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(
+            f"Open weights need {name}, which is not installed; run: pip install 'langit[open-weights]'"
+        ) from error

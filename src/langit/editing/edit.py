@@ -1,0 +1,154 @@
+"""An edit that is ready to be made: what decides it, and its frames when they are asked for."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from langit.catalog import EMBEDDED, Bundle, load
+from langit.conditioning import Known, Span, SpansCondition
+from langit.editing.sound import SoundPiece, sound_of
+from langit.editing.store import FRAMES_BYTES, Store, remembering
+from langit.generate import NUM_SEEDS, OnStep, Plan, Request, Sampler, plan, sample
+from langit.media import VideoWriter, check_output
+from langit.media.output import kind_of
+from langit.media.record import Record, SourceFile, sha256_of, write_sidecar
+from langit.types import Frames, InputError, Video
+
+Making = Callable[[Sampler, OnStep | None], Generator[Frames, None, Known | None]]
+"""The frames as they are made; returns the latents of the end where they were made as such."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How an edit is made: the model and the course of its sampling. None is the model's own choice."""
+
+    model: str = EMBEDDED
+    seed: int | None = None  # a random one, which the edit's record tells
+    steps: int | None = None
+    guidance: float | None = None
+    solver: str | None = None
+    schedule: str | None = None
+
+    def bundle(self) -> Bundle:
+        return load(self.model)
+
+    def settled(self) -> Course:
+        """The same with a seed; `InputError` where it is none."""
+        seed = secrets.randbelow(2**31) if self.seed is None else self.seed
+        if not 0 <= seed < NUM_SEEDS:
+            raise InputError(f"A seed of {seed} was given; give a whole number from 0 to {NUM_SEEDS - 1}.")
+        return replace(self, seed=seed)
+
+    def options(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "model" and value is not None}
+
+    def plan(self, bundle: Bundle, prompt: str, size: tuple[int, int], fps: float, prompted: bool = True) -> Plan:
+        """The plan that windows are made by; without any prompt there is nothing to guide towards."""
+        height, width = size
+        says = (SpansCondition((Span(0, 1, prompt),)),)
+        guidance = self.guidance if prompt.strip() or prompted else 1.0
+        request = Request(
+            prompt, None, 1, (width, height), fps, self.seed, self.steps, guidance, self.solver, self.schedule, says
+        )
+        return replace(plan(bundle, request), conditions=())
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """What a verb returns. `video()` makes it in memory; `save` streams it to a file."""
+
+    record: Record
+    fps: float
+    size: tuple[int, int]  # (height, width)
+    num_frames: int  # as the sources' headers promise
+    making: Making
+    notices: tuple[str, ...] = ()
+    sound: tuple[SoundPiece, ...] = ()
+
+    @property
+    def seed(self) -> int:
+        return int(self.record.options.get("course", {}).get("seed", 0))
+
+    def frames(self, on_step: OnStep | None = None) -> Generator[Frames, None, Known | None]:
+        """The frames (H, W, 3) as they are made."""
+        return self.making(sample, on_step)
+
+    def video(self, on_step: OnStep | None = None) -> Video:
+        """All of it in memory, with its sound."""
+        frames = np.stack(list(self.frames(on_step)))
+        with closing(sound_of(self.sound, self.fps)) as sound:
+            return Video(frames, self.fps, sound.copied())
+
+    def save(self, path: str | Path, *, overwrite: bool = False, on_step: OnStep | None = None) -> Path:
+        """Write it as `langit.media.write` does, with its record in the file and beside it.
+
+        Nothing is left of an interrupted edit but its windows in `.langit/`: the same edit goes on from them.
+        """
+        check_output(path, overwrite, frames=None if self.num_frames > 1 else 1)
+        target = Path(path)
+        if kind_of(path) == "png" and self.num_frames > 1:
+            raise InputError(f"{path} holds one image and the edit has {self.num_frames} frames; use .mp4, .gif or a folder.")
+        store = Store.beside(target)
+        making = self.making(remembering(store, self.record.model_hash), on_step)
+        kept, end = _Recorder(), None
+        with closing(sound_of(self.sound, self.fps)) as sound:
+            audio = sound.audio if kind_of(path) == "mp4" else None
+            with VideoWriter(
+                path, self.fps, self.size, overwrite=overwrite, metadata=self.record.metadata(), audio=audio
+            ) as out:
+                while True:
+                    try:
+                        frame = next(making)
+                    except StopIteration as done:
+                        end = done.value
+                        break
+                    out.write(frame)
+                    kept.add(frame)
+        write_sidecar(target, self.record)
+        if (frames := kept.frames()) is not None and kind_of(path) == "mp4":
+            store.put(sha256_of(target), frames if end is None else {**frames, **_tensors(end)})
+        return target
+
+
+class _Recorder:
+    """The frames that were written, as long as they are few enough to keep."""
+
+    def __init__(self) -> None:
+        self._frames: list[Frames] | None = []
+
+    def add(self, frame: Frames) -> None:
+        if self._frames is not None:
+            self._frames.append(frame)
+            if len(self._frames) * frame.nbytes > FRAMES_BYTES:
+                self._frames = None
+
+    def frames(self) -> dict[str, torch.Tensor] | None:
+        return {"frames": torch.from_numpy(np.stack(self._frames))} if self._frames else None
+
+
+def _tensors(end: Known) -> dict[str, torch.Tensor]:
+    return {
+        "picture": torch.from_numpy(end.picture.copy()),
+        "groups": end.groups,
+        "unshown": torch.tensor(end.unshown),
+    }
+
+
+def record_of(
+    verb: str, bundle: Bundle, course: Course, prompt: str, options: dict[str, Any], sources: tuple[SourceFile, ...] = ()
+) -> Record:
+    """The record of an edit; `options` are the verb's arguments beside its sources and its course."""
+    from importlib.metadata import version
+
+    told = {**options, "course": course.options()}
+    return Record(verb, prompt, told, course.model, bundle.hash(), sources, version("langit"))
+
+

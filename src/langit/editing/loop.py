@@ -1,0 +1,33 @@
+"""loop: a clip that ends where it begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from langit.editing.edit import Course, Edit, record_of
+from langit.editing.footage import open_footage
+from langit.editing.pieces import edit_of, frames_of, prompt_for
+from langit.editing.timeline import Gap, Kept
+from langit.types import InputError
+
+BENT_SECONDS = 1.0
+BENT_SHARE = 1 / 3
+
+
+def loop(
+    clip: str | Path, prompt: str | None = None, *, seconds: float | None = None, course: Course = Course()
+) -> Edit:
+    """An endless loop. `seconds`: a bridge of that length from the end to the beginning is added. None: the clip keeps its
+    length and its last second (at most a third of it) is made anew, so that it leads to the beginning."""
+    bundle, course = course.bundle(), course.settled()
+    footage = open_footage(bundle, clip)
+    if footage.num_frames < 3:
+        raise InputError(f"{clip} has {footage.num_frames} frames; a loop needs at least 3. Extend it first.")
+    if seconds is None:
+        bent = max(1, min(round(BENT_SECONDS * footage.fps), int(footage.num_frames * BENT_SHARE)))
+        pieces = [Kept(footage, fewer=bent), Gap(bent)]
+    else:
+        pieces = [Kept(footage), Gap(frames_of(seconds, footage.fps))]
+    prompt = prompt_for(prompt, footage)
+    record = record_of("loop", bundle, course, prompt, {"prompt": prompt, "seconds": seconds}, (footage.file,))
+    return edit_of(bundle, course, record, pieces, [footage], closed=True)

@@ -1,0 +1,123 @@
+"""What was made, kept beside the clips: content-addressed, limited in size, and never needed for being right.
+
+`.langit/` beside an output holds two kinds of entries. The latents of every window, by a digest of all that decides them:
+an interrupted edit goes on where it stopped, and a remake is quick. The exact frames and last latents of each output, by the
+file's SHA-256: the next edit begins with what was made and not with what the codec left of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from langit.catalog import Bundle
+from langit.generate import OnStep, Plan, Sampler, held_of, sample
+
+FOLDER = ".langit"
+LIMIT_BYTES = 512 * 2**20
+FRAMES_BYTES = 16 * 2**20
+"""Of one output's exact frames; those of a longer one are not kept (its file is read instead)."""
+
+
+class Store:
+    """A folder of entries. The least recently used go first when it is full. A disk that fails is no error: nothing is kept."""
+
+    def __init__(self, folder: Path, limit: int = LIMIT_BYTES):
+        self.folder, self.limit = folder, limit
+
+    @classmethod
+    def beside(cls, path: Path) -> Store:
+        """The store of the folder that a clip is in."""
+        return cls(path.resolve().parent / FOLDER)
+
+    def get(self, key: str) -> dict[str, Tensor] | None:
+        path = self._path(key)
+        try:
+            tensors = load_file(path)
+            os.utime(path)
+        except (OSError, SafetensorError):
+            return None
+        return tensors
+
+    def put(self, key: str, tensors: dict[str, Tensor]) -> None:
+        if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > self.limit:
+            return
+        path = self._path(key)
+        aside = path.with_suffix(f".{secrets.token_hex(4)}.part")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, aside)
+            os.replace(aside, path)
+            self._make_room()
+        except (OSError, SafetensorError):
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key[:32]}.safetensors"
+
+    def _make_room(self) -> None:
+        entries = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.glob("*.safetensors"))
+        total = sum(size for _, size, _ in entries)
+        for _, size, path in entries:
+            if total <= self.limit:
+                return
+            path.unlink(missing_ok=True)
+            total -= size
+
+    # The seed of an edit that was not finished, so that the same words go on with it.
+
+    def unfinished_seed(self, words: Sequence[str]) -> int | None:
+        with suppress(OSError, ValueError, KeyError):
+            return int(json.loads(self._unfinished(words).read_text())["seed"])
+        return None
+
+    def begin(self, words: Sequence[str], seed: int) -> None:
+        with suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._unfinished(words).write_text(json.dumps({"seed": seed, "words": list(words)}))
+
+    def finish(self, words: Sequence[str]) -> None:
+        with suppress(OSError):
+            self._unfinished(words).unlink(missing_ok=True)
+
+    def _unfinished(self, words: Sequence[str]) -> Path:
+        return self.folder / f"unfinished-{hashlib.sha256(repr(list(words)).encode()).hexdigest()[:16]}.json"
+
+
+def remembering(store: Store, model_hash: str) -> Sampler:
+    """`sample`, one clip at a time, that keeps what it makes and does not make what is kept."""
+
+    def sampler(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None) -> list[Tensor]:
+        made = []
+        for p in plans:
+            key = _digest(bundle, p, model_hash)
+            kept = store.get(key)
+            if kept is None:
+                kept = {"latents": sample(bundle, [p], on_step)[0]}
+                store.put(key, kept)
+            elif on_step is not None:
+                on_step(p.steps, p.steps)
+            made.append(kept["latents"])
+        return made
+
+    return sampler
+
+
+def _digest(bundle: Bundle, p: Plan, model_hash: str) -> str:
+    held = held_of(bundle, p)
+    course = (model_hash, torch.__version__, p.prompt, str(p.shape), p.seed, p.steps, p.guidance, p.solver, p.schedule)
+    digest = hashlib.sha256(repr((course, held.start, held.prompts)).encode())
+    digest.update(held.mask.numpy().tobytes())
+    digest.update(held.content.contiguous().numpy().tobytes())
+    return digest.hexdigest()

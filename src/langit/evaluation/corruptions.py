@@ -1,0 +1,221 @@
+"""Deliberate damage to clips, at graded strength: what the measures of the exam must notice, each its own kind.
+
+`corrupt(frames, kind, strength)` leaves a clip as it is at strength 0 and damages it fully at 1. Damage to a thing needs to know where it
+is: it takes the thing's mask from whoever has it (the simulator's truth, or an observation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from langit.types import Frames, InputError
+
+Kind = Literal[
+    "recolour", "reshape", "vanish", "teleport", "freeze", "reverse", "mirror", "shuffle", "flicker", "jitter", "blur", "noise",
+    "darken", "upside_down",
+]  # fmt: skip
+Masks = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """What a kind of damage does and what it must lower."""
+
+    apply: Callable[[NDArray[np.float32], Masks, float, np.random.Generator], NDArray[np.float32]]
+    hurts: tuple[str, ...]
+    """Attributes of prompt following, or "stability", "physics", "permanence"."""
+    spares: tuple[str, ...]
+    needs_masks: bool = False
+
+
+def corrupt(frames: Frames, kind: Kind, strength: float, *, masks: Masks | None = None, seed: int = 0) -> Frames:
+    """`frames` (F, H, W, 3) damaged. `masks` (F, H, W) show the thing that is damaged, for the kinds that need it.
+
+    Raises InputError for an unknown kind, a strength outside [0, 1] and missing masks.
+    """
+    if kind not in CORRUPTIONS:
+        raise InputError(f"The kind of corruption is {kind!r}; it must be one of {', '.join(CORRUPTIONS)}.")
+    if not 0 <= strength <= 1:
+        raise InputError(f"A corruption's strength must be from 0 to 1, not {strength}.")
+    corruption = CORRUPTIONS[kind]
+    if corruption.needs_masks and masks is None:
+        raise InputError(f"Corruption {kind!r} needs the masks (F, H, W) of the thing that it damages; give them.")
+    if strength == 0:
+        return frames
+    given = np.zeros(frames.shape[:3], bool) if masks is None else masks
+    pixels = frames.astype(np.float32) / 255
+    damaged = corruption.apply(pixels, given, strength, np.random.default_rng(seed))
+    return np.rint(np.clip(damaged, 0, 1) * 255).astype(np.uint8)
+
+
+def _recolour(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Turns the hue of the thing by a third of the circle, in the last `strength` of the frames."""
+    turned = np.where(_soft(masks)[..., None] > 0.5, frames[..., [2, 0, 1]], frames)
+    late = _late(len(frames), strength)
+    return np.where(late[:, None, None, None], turned, frames)
+
+
+def _reshape(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Squeezes the thing to `1 - strength / 2` of its width and fills what is freed with what is beside it."""
+    clean = _without(frames, masks)
+    moved = np.empty_like(frames)
+    factor = 1 / (1 - strength / 2)
+    for t, mask in enumerate(masks):
+        if not mask.any():
+            moved[t] = frames[t]
+            continue
+        middle = float(np.flatnonzero(mask.any(0)).mean())
+        columns = middle + (np.arange(mask.shape[1]) - middle) * factor
+        rows, at = np.meshgrid(np.arange(mask.shape[0]), columns, indexing="ij")
+        share = ndimage.map_coordinates(mask.astype(np.float32), [rows, at], order=1, mode="constant")[..., None]
+        thing = np.stack(
+            [ndimage.map_coordinates(frames[t, ..., c], [rows, at], order=1, mode="nearest") for c in range(3)], -1
+        )
+        moved[t] = clean[t] + (thing - clean[t]) * share
+    return moved
+
+
+def _vanish(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Takes the thing out of the last `strength` of the frames."""
+    late = _late(len(frames), strength)
+    return np.where(late[:, None, None, None], _without(frames, masks), frames)
+
+
+def _teleport(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Moves the thing by up to 0.4 of the width from the middle frame on, to the side with more room."""
+    clean = _without(frames, masks)
+    width = frames.shape[2]
+    columns = np.flatnonzero(masks.any((0, 1)))
+    if not len(columns):
+        return frames
+    shift = round(0.4 * width * strength) * (1 if columns.mean() < width / 2 else -1)
+    moved = frames.copy()
+    for t in range(len(frames) // 2, len(frames)):
+        mask, thing = (_shifted(each, shift) for each in (_grown(masks[t]), frames[t]))
+        moved[t] = np.where(mask[..., None], thing, clean[t])
+    return moved
+
+
+def _freeze(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Holds the first frame of the last `strength` of the clip."""
+    first = len(frames) - round(len(frames) * strength)
+    return frames[np.minimum(np.arange(len(frames)), max(first, 0))]
+
+
+def _reverse(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Runs the first `strength` of the clip backward."""
+    count = max(round(len(frames) * strength), 1)
+    return np.concatenate([frames[:count][::-1], frames[count:]])
+
+
+def _mirror(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Mirrors left and right; any strength above 0 does so to the whole clip."""
+    return frames[:, :, ::-1]
+
+
+def _shuffle(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Exchanges frames over distances of up to `strength` of the clip."""
+    order = np.argsort(np.arange(len(frames)) + rng.uniform(0, strength * len(frames), len(frames)), kind="stable")
+    return frames[order]
+
+
+def _flicker(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Brightness that changes by up to 30% from frame to frame."""
+    gain = 1 + 0.3 * strength * rng.uniform(-1, 1, len(frames))
+    return np.asarray(frames * gain[:, None, None, None], np.float32)
+
+
+def _jitter(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Shakes the camera by up to 5% of the frame."""
+    reach = 0.05 * strength * frames.shape[2]
+    moves = rng.uniform(-reach, reach, (len(frames), 2))
+    shifted = [ndimage.shift(frame, (*move, 0), order=1, mode="nearest") for frame, move in zip(frames, moves, strict=True)]
+    return np.stack(shifted)
+
+
+def _blur(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """A Gaussian of up to 1/16 of the frame."""
+    size = strength * frames.shape[2] / 16
+    return np.asarray(ndimage.gaussian_filter(frames, (0, size, size, 0)))
+
+
+def _noise(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Noise of each pixel and frame, of up to a quarter of the range."""
+    return frames + 0.25 * strength * rng.standard_normal(frames.shape).astype(np.float32)
+
+
+def _darken(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Day to night: less light, and bluer."""
+    return np.asarray(frames * (1 - strength * np.array([0.82, 0.75, 0.55], np.float32)), np.float32)
+
+
+def _upside_down(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Gravity reversed: what moved down moves up by `strength` of it, from where it was first seen."""
+    seen = np.flatnonzero(masks.any((1, 2)))
+    if not len(seen):
+        return frames
+    clean, moved = _without(frames, masks), frames.copy()
+    start = ndimage.center_of_mass(masks[seen[0]])[0]
+    for t in seen:
+        shift = round(-2 * strength * (ndimage.center_of_mass(masks[t])[0] - start))
+        mask, thing = (_shifted(each, shift, 0) for each in (_grown(masks[t]), frames[t]))
+        moved[t] = np.where(mask[..., None], thing, clean[t])
+    return moved
+
+
+def _late(num_frames: int, strength: float) -> Masks:
+    late: Masks = np.arange(num_frames) >= num_frames - round(num_frames * strength)
+    return late
+
+
+def _grown(mask: Masks) -> Masks:
+    return np.asarray(ndimage.binary_dilation(mask, np.ones((3, 3), bool)))
+
+
+def _soft(masks: Masks) -> NDArray[np.float32]:
+    return ndimage.binary_dilation(masks, np.ones((1, 3, 3), bool)).astype(np.float32)
+
+
+def _shifted(picture: NDArray[np.generic], shift: int, axis: int = 1) -> NDArray[np.generic]:
+    """Moved by whole pixels; what comes in is zero."""
+    moved = np.roll(picture, shift, axis)
+    freed = slice(0, shift) if shift >= 0 else slice(shift, None)
+    moved[(slice(None),) * axis + (freed,)] = 0
+    return moved
+
+
+def _without(frames: NDArray[np.float32], masks: Masks) -> NDArray[np.float32]:
+    """The thing's pixels filled from the same place at another time, or from the nearest free pixel beside it."""
+    free = ~ndimage.binary_dilation(masks, np.ones((1, 5, 5), bool))
+    count = free.sum(0)[..., None]
+    background = (frames * free[..., None]).sum(0) / np.maximum(count, 1)
+    if (count == 0).any():
+        nearest = ndimage.distance_transform_edt(count[..., 0] == 0, return_distances=False, return_indices=True)
+        background = background[tuple(nearest)]
+    return np.where(free[..., None], frames, background[None]).astype(np.float32)
+
+
+_THINGS = ("count", "colour", "shape", "material", "size")
+_SCENE = ("camera", "light", "ground")
+CORRUPTIONS: dict[str, Corruption] = {
+    "recolour": Corruption(_recolour, ("colour",), ("camera", "light", "ground"), True),
+    "reshape": Corruption(_reshape, ("shape",), ("colour", "light", "ground"), True),
+    "vanish": Corruption(_vanish, ("permanence", "count"), ("light", "ground"), True),
+    "teleport": Corruption(_teleport, ("physics", "permanence"), ("colour", "light", "ground"), True),
+    "freeze": Corruption(_freeze, ("event", "direction"), ("colour", "shape", "light", "ground")),
+    "reverse": Corruption(_reverse, ("direction", "order", "event"), ("colour", "shape", "light", "ground")),
+    "mirror": Corruption(_mirror, ("direction", "relation", "light_side"), ("count", "colour", "shape", "light", "ground")),
+    "shuffle": Corruption(_shuffle, ("event", "order", "physics"), ("colour", "light", "ground")),
+    "flicker": Corruption(_flicker, ("stability",), ("count", "direction", "ground")),
+    "jitter": Corruption(_jitter, ("stability", "physics"), ("colour", "light", "ground")),
+    "blur": Corruption(_blur, ("shape", "material"), ("light",)),
+    "noise": Corruption(_noise, ("stability", "material"), ("light",)),
+    "darken": Corruption(_darken, ("light",), ("direction",)),
+    "upside_down": Corruption(_upside_down, ("physics", "event"), ("colour", "light", "ground"), True),
+}

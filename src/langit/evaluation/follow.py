@@ -1,0 +1,79 @@
+"""Which of the things seen is which of the things told: the place of every true thing, frame by frame, from tracks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from langit.evaluation.footage import Examined
+from langit.evaluation.observation import Track
+from langit.simulator.world import Array
+
+NEAR = 0.1  # of the frame: what stands as near to a true place may be that thing, whatever its colour
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """Where a thing of the truth is seen; NaN where it is not."""
+
+    thing: int
+    x: Array  # (F,)
+    y: Array  # (F,)
+    area: Array  # (F,)
+    visible: NDArray[np.bool_]  # (F,)
+    whole: NDArray[np.bool_]  # (F,)
+    track: NDArray[np.intp]  # (F,) index of the observation's track, -1 where not seen
+
+    @property
+    def is_found(self) -> bool:
+        return bool(self.visible.any())
+
+
+def follow(clip: Examined, thing: int) -> Followed:
+    """The tracks of the thing's colour, and those that begin where it is, put together: at each frame the one nearest to
+    where it was last."""
+    tracks, told = clip.observation.tracks, clip.told
+    candidates = [i for i, track in enumerate(tracks) if _may_be(track, clip, thing)]
+    num_frames = len(clip.frames)
+    chosen = np.full(num_frames, -1, np.intp)
+    last = told.centroids[0, thing]
+    for frame in range(num_frames):
+        seen = [i for i in candidates if tracks[i].visible[frame]]
+        if not seen:
+            continue
+        places = np.array([[tracks[i].x[frame], tracks[i].y[frame]] for i in seen])
+        nearest = int(np.argmin(np.nan_to_num(np.linalg.norm(places - last, axis=-1), nan=9.0)))
+        chosen[frame], last = seen[nearest], places[nearest]
+
+    def gathered(name: str) -> Array:
+        rows = [getattr(tracks[i], name)[frame] if i >= 0 else np.nan for frame, i in enumerate(chosen)]
+        return np.array(rows, np.float32)
+
+    visible = chosen >= 0
+    whole = np.array([i >= 0 and bool(tracks[i].whole[frame]) for frame, i in enumerate(chosen)])
+    return Followed(thing, gathered("x"), gathered("y"), gathered("area"), visible, whole, chosen)
+
+
+def _may_be(track: Track, clip: Examined, thing: int) -> bool:
+    if track.is_prop or not track.visible.any():
+        return False
+    if track.colour == clip.told.things[thing].colour:
+        return True
+    first = track.first
+    if first >= clip.told.num_frames:
+        return False
+    apart = np.hypot(*(np.array([track.x[first], track.y[first]]) - clip.told.centroids[first, thing]))
+    others = {other.colour for k, other in enumerate(clip.told.things) if k != thing}
+    return bool(apart < NEAR and track.colour not in others)
+
+
+def in_space(clip: Examined, followed: Followed, *, where: NDArray[np.bool_], scale: float = 1.0) -> Array:
+    """Where a thing is seen, as points of the world (F, 3) at its true distance from the camera; NaN outside `where`.
+
+    `scale` multiplies the screen places before they are read.
+    """
+    depth = clip.told.depth[:, followed.thing]
+    points = clip.told.in_space(followed.x * np.float32(scale), followed.y * np.float32(scale), depth)
+    return np.where(where[:, None], points, np.float32(np.nan)).astype(np.float32)

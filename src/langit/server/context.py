@@ -1,0 +1,121 @@
+"""What every route works with, and who is calling."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
+
+from langit.server.batches import BatchRunner
+from langit.server.body import Body, read_body
+from langit.server.database import Database, database_url
+from langit.server.errors import ApiError
+from langit.server.fetching import Outside
+from langit.server.intake import Fleet, Intake
+from langit.server.jobs import Jobs
+from langit.server.keys import KEYLESS, Caller, authenticate
+from langit.server.limits import Rates
+from langit.server.metrics import Metrics
+from langit.server.queues import Queues
+from langit.server.references import References
+from langit.server.settings import Settings
+from langit.server.storage import Storage, storage_url
+
+KEY_SECONDS = 1.0
+"""A revoked key works for at most so long after it was revoked."""
+
+
+@dataclass
+class Server:
+    """The parts of an API process."""
+
+    data: Path
+    settings: Settings
+    keyless: bool = False  # whether requests without a key are taken: on loopback alone
+    started: int = field(default_factory=lambda: int(time.time()))
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        self.database = Database(database_url(self.data, settings.database_url))
+        self.database.migrate()
+        self.queues = Queues(self.database)
+        self.storage = Storage(storage_url(self.data, settings.storage_url))
+        self.jobs = Jobs(self.database, self.queues, self.storage, settings.keep.hours)
+        self.outside = Outside(settings.network.allow)
+        self.spool = Path(tempfile.mkdtemp(prefix="langit-api-"))
+        self.references = References(self.database, self.storage, self.outside, self.spool)
+        self.fleet = Fleet(self.database)
+        self.intake = Intake(settings, self.jobs, self.references, self.fleet)
+        self.batches = BatchRunner(
+            self.database, self.queues, self.storage, self.jobs, self.intake, settings.limits
+        )
+        self.rates, self.metrics = Rates(), Metrics(self.database)
+        self._callers: dict[str, tuple[float, Caller]] = {}
+
+    def close(self) -> None:
+        shutil.rmtree(self.spool, ignore_errors=True)
+        self.queues.close()
+        self.database.close()
+
+    async def caller(self, authorization: str | None) -> Caller:
+        """Whose request this is, counted against its rate; `ApiError` 401 or 429."""
+        scheme, _, secret = (authorization or "").partition(" ")
+        secret = secret.strip()
+        if scheme.lower() != "bearer" or not secret:
+            if not self.keyless:
+                raise _unauthorized("You didn't provide an API key; send it as Authorization: Bearer KEY.")
+            caller = Caller(KEYLESS, self.settings.limits)
+        else:
+            caller = await self._known(secret)
+        self.rates.spend(caller)
+        return caller
+
+    async def _known(self, secret: str) -> Caller:
+        now = time.monotonic()
+        when, caller = self._callers.get(secret, (-KEY_SECONDS, None))
+        if caller is not None and now - when < KEY_SECONDS:
+            return caller
+        found = await run_in_threadpool(authenticate, self.database, secret, self.settings.limits)
+        if found is None:
+            self._callers.pop(secret, None)
+            if self.keyless:
+                return Caller(KEYLESS, self.settings.limits)
+            shown = f"{secret[:6]}...{secret[-2:]}" if len(secret) > 12 else "that"
+            raise _unauthorized(f"Incorrect API key provided: {shown}. `langit keys list` shows the keys of this server.")
+        if len(self._callers) > 10_000:
+            self._callers.clear()
+        self._callers[secret] = (now, found)
+        return found
+
+
+def _unauthorized(message: str) -> ApiError:
+    return ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
+
+
+def server_of(request: Request) -> Server:
+    server: Server = request.app.state.server
+    return server
+
+
+async def caller_of(request: Request) -> Caller:
+    return await server_of(request).caller(request.headers.get("authorization"))
+
+
+async def body_of(request: Request) -> AsyncIterator[Body]:
+    body = await read_body(request, server_of(request).spool)
+    try:
+        yield body
+    finally:
+        body.discard()
+
+
+TheServer = Annotated[Server, Depends(server_of)]
+TheCaller = Annotated[Caller, Depends(caller_of)]
+TheBody = Annotated[Body, Depends(body_of)]

@@ -34,7 +34,7 @@ def recipe() -> TrainingConfig:
         text=PromptEncoderConfig(width=192, depth=2, num_heads=3),
         patch=PATCH,
         corpus=CorpusConfig(
-            clips=36_864,
+            clips=16_384,
             looks=3,
             channels=CHANNELS,
             shapes=(
@@ -49,7 +49,7 @@ def recipe() -> TrainingConfig:
         stages=(
             Stage(500, 2048, {"picture": 1.0}),
             Stage(700, 2048, {"picture": 0.3, "short": 0.5, "whole": 0.2}),
-            Stage(4200, 2048, {"picture": 0.08, "short": 0.17, "whole": 0.75}),
+            Stage(2500, 2048, {"picture": 0.08, "short": 0.17, "whole": 0.75}),
         ),
         optimizer=OptimizerConfig(learning_rate=3e-3, warmup=100, cooldown=0.3, ema=0.998),
         levels=Levels(mean=1.2, deviation=1.2),

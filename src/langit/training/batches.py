@@ -16,7 +16,7 @@ from langit.text.encoder import tokens_of
 from langit.training.config import TrainingConfig
 from langit.training.corpus import DETAILS, LANGUAGES, Corpus, Sample
 
-STREAM = 0x5EED
+STREAM, ODD = 0x5EED, 0x9E3779B1
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Batch:
 
 def draw_batch(config: TrainingConfig, corpus: Corpus, step: int) -> Batch:
     """The batch of a step."""
-    generator = torch.Generator().manual_seed((config.seed << 32) + step * 2 + STREAM)
+    generator = torch.Generator().manual_seed((config.seed * ODD + step * 2 + STREAM) % 2**32)  # torch reads 32 bits
     pool = min(config.corpus.clips, int(config.first_clips + config.growth * step))
     waited = corpus.wait_for(pool)
     stage = config.stage_at(step)

@@ -20,7 +20,10 @@ from langit.types import ClipShape, InputError
 
 @dataclass(frozen=True)
 class CorpusConfig:
-    """The simulated footage: a list of clips that is never shuffled, so that any clip can be made on its own."""
+    """The simulated footage: a list of clips that is never shuffled, so that any clip can be made on its own.
+
+    Whole chunks are made, so there may be a few clips more than asked for; they are not drawn.
+    """
 
     clips: int
     seed: int = 1
@@ -32,6 +35,13 @@ class CorpusConfig:
     stride: tuple[int, int, int] = (4, 8, 8)
     channels: int = 32
     fit_clips: int = 192  # clips that the linear tokenizer is fitted to
+
+    def __post_init__(self) -> None:
+        shortest = min(shape.frames for _, shape in self.shapes)
+        if self.stills >= shortest:
+            raise InputError(
+                f"{self.stills} stills of clips of {shortest} frames were asked for; keep fewer stills than frames."
+            )
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ class Corpus:
         folder.mkdir(parents=True, exist_ok=True)
         _claim(folder, config)
         self._chunks: dict[int, tuple[Any, Any]] = {}
+        self._workers: list[SpawnProcess] = []
 
     @cached_property
     def tokenizer(self) -> LinearTokenizer:
@@ -82,11 +83,13 @@ class Corpus:
         return self.folder / f"{chunk:05d}.safetensors"
 
     def wait_for(self, clips: int) -> float:
-        """Wait until the first `clips` are made; seconds waited."""
+        """Wait until the first `clips` are made; seconds waited. RuntimeError when the process that makes them failed."""
         started = time.perf_counter()
         last = -(-min(clips, self.config.clips) // self.config.chunk)
         for chunk in range(last):
             while chunk not in self._chunks and not self.chunk_path(chunk).exists():
+                if any(worker.exitcode for worker in self._workers):
+                    raise RuntimeError("a process that makes footage failed; what it printed above says why")
                 time.sleep(0.05)
         return time.perf_counter() - started
 
@@ -108,7 +111,7 @@ class Corpus:
         first = chunk * self.config.chunk
         tensors: dict[str, Tensor] = {}
         captions: dict[str, Any] = {}
-        for index in range(first, min(first + self.config.chunk, self.config.clips)):
+        for index in range(first, first + self.config.chunk):
             scene, frames, truth = make_clip(self.config, index)
             clip = torch.from_numpy(frames).float() / 127.5 - 1
             later = _rng(self.config.seed, index, 1).choice(np.arange(1, len(frames)), self.config.stills, replace=False)
@@ -123,17 +126,21 @@ class Corpus:
             }
         _write_aside(path, tensors, {"captions": json.dumps(captions)})
 
-    def start_workers(self, count: int) -> list[SpawnProcess]:
-        """Processes that make the missing chunks in order, each its share; they end with this one."""
+    def start_workers(self, count: int) -> None:
+        """Start processes that make the missing chunks in order, each its share; they end with this one."""
         _ = self.tokenizer  # before the workers would each fit one
         missing = [chunk for chunk in range(self.num_chunks) if not self.chunk_path(chunk).exists()]
-        workers = []
         for worker in range(min(count, len(missing))):
             arguments = (self.folder, self.config, missing[worker::count])
             process = get_context("spawn").Process(target=_work, args=arguments, daemon=True)
             process.start()
-            workers.append(process)
-        return workers
+            self._workers.append(process)
+
+    def stop_workers(self) -> None:
+        """End them; the chunk that each is at is made again next time."""
+        for process in self._workers:
+            process.terminate()
+        self._workers.clear()
 
 
 def clip_shape(config: CorpusConfig, trajectory: int) -> ClipShape:

@@ -96,7 +96,7 @@ def train(
     output.mkdir(parents=True, exist_ok=True)
     state = load_state(output / "checkpoint.pt", config.fingerprint())
     corpus = Corpus(corpus_folder or output / "corpus", config.corpus)
-    makers = corpus.start_workers(workers)
+    corpus.start_workers(workers)
     torch.manual_seed(config.seed)
     model = Model(config).to(device)
     ema = copy.deepcopy(model).requires_grad_(False)
@@ -139,8 +139,7 @@ def train(
     finally:
         losses.close()
         board.close()  # type: ignore[no-untyped-call]
-        for maker in makers:
-            maker.terminate()
+        corpus.stop_workers()
     return step
 
 

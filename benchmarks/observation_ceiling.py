@@ -49,7 +49,9 @@ def main() -> None:
     some = range(min(len(prompts), 60))
     by_chance = chance([seen[k] for k in some], [prompts[k].expectation for k in some])
     ceiling = shares(answers)
-    print(f"{len(prompts)} clips of {arguments.size}x{arguments.size}: {1000 * spent / len(prompts):.0f} ms of CPU each")
+    print(
+        f"{len(prompts)} clips of {arguments.size}x{arguments.size}: {1000 * spent / len(prompts):.0f} ms of CPU each"
+    )
     print("| attribute | asked | ceiling | 95% | shuffled | chance |\n|---|---|---|---|---|---|")
     for attribute in ATTRIBUTES:
         share, count = ceiling[attribute], sum(one[attribute] is not None for one in answers)
@@ -74,10 +76,15 @@ def list_wrong(prompts: tuple[Prompt, ...], seen: list[Observation], answers: li
             print("  asked", [(k, t.colour, t.shape, t.material, t.size) for k, t in enumerate(wanted.things)])
             print(
                 "  seen ",
-                [(k, t.colour, t.shape, t.material, t.size, int(t.visible.sum()), round(4096 * float(t.area.max()))) for k, t in enumerate(one.tracks)],
+                [
+                    (k, t.colour, t.shape, t.material, t.size, int(t.visible.sum()), round(4096 * float(t.area.max())))
+                    for k, t in enumerate(one.tracks)
+                ],
             )
             if {"event", "direction", "order"} & set(wrong):
-                print("  asked", [(round(h.time, 1), h.kind, h.subject, h.object, h.direction) for h in wanted.happenings])
+                print(
+                    "  asked", [(round(h.time, 1), h.kind, h.subject, h.object, h.direction) for h in wanted.happenings]
+                )
                 print("  seen ", [(round(h.time, 1), h.kind, h.subject, h.object, h.direction) for h in one.events])
             if "relation" in wrong:
                 print("  asked", [(r.kind, r.subject, r.object) for r in wanted.relations])

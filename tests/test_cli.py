@@ -73,7 +73,10 @@ def refused(done: Done, *parts: str, code: int = 2) -> None:
 
 
 def everything(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    """What lies there, but for the records beside outputs and what is kept of them in .langit."""
+    found = [path for path in folder.rglob("*") if ".langit" not in path.parts]
+    records = {path.with_name(path.name + ".json") for path in found}
+    return {str(path.relative_to(folder)) for path in found if path not in records}
 
 
 # What it makes.

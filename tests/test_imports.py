@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"sampling", "conditioning", "catalog", "soundtrack", "provenance"}),
     frozenset({"editing", "generate"}),
 )
-EDGES = frozenset({"cli", "server", "studio"})
+EDGES = frozenset({"cli", "commands", "server", "studio"})
 """On top of all. `cli` may call everything; the others go by the layers."""
 ASIDE = frozenset({"simulator", "curation", "training", "evaluation"})
 """They use the layers and one another; nothing but `cli` may import them."""

@@ -15,6 +15,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from langit.commands.edit import edit_app, remake
+from langit.commands.models import doctor, models_app, parity
+
 if TYPE_CHECKING:
     from langit.provenance import Identity
 
@@ -122,11 +125,22 @@ def generate(
         ),
     ] = None,
     solver: Annotated[
-        str | None, typer.Option(help="euler, heun or dpmpp.", show_default=OWN, metavar="NAME")
+        str | None, typer.Option(help="euler, heun, dpmpp or unipc.", show_default=OWN, metavar="NAME")
     ] = None,
     schedule: Annotated[
-        str | None, typer.Option(help="linear or cosine.", show_default=OWN, metavar="NAME")
+        str | None, typer.Option(help="linear, cosine or wan.", show_default=OWN, metavar="NAME")
     ] = None,
+    expand: Annotated[
+        bool, typer.Option("--expand", help="Complete the prompt to a dense caption, and say what was added.")
+    ] = False,
+    style: Annotated[
+        str | None, typer.Option(help="A named style, added to the prompt.", show_default="none", metavar="NAME")
+    ] = None,
+    lora: Annotated[
+        list[str] | None,
+        typer.Option(help="A LoRA file for open weights, file.safetensors:0.8; may be repeated.", metavar="FILE"),
+    ] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Weights in 8 bits on the CPU: faster, about 1% off.")] = False,
     threads: Threads = 0,
     no_credentials: Annotated[
         bool,
@@ -154,34 +168,40 @@ def generate(
 
     import torch
 
-    import langit.generate as path
-    from langit.catalog import load
+    from langit.commands.edit import prompt_of
+    from langit.editing import Course, generate_clip
 
     if threads:
         torch.set_num_threads(threads)
-    bundle = load(model)
-    request = path.Request(prompt, seconds, frames, parsed, fps, seed, steps, guidance, solver, schedule)
-    if image is not None:
-        request = path.animate(bundle, request, image)
-    plan = path.plan(bundle, request)
-    if output.suffix.lower() == ".png" and plan.frames > 1:
-        raise InputError(f"A .png holds one frame and {plan.frames} were asked for; use .mp4, .gif or a folder.")
-    for notice in plan.notices:
+    model = "+".join([model, *(lora or ()), *(["int8"] if int8 else [])])
+    prompt = prompt_of(prompt, model, expand, style) or ""
+    course = Course(model, seed, steps, guidance, solver, schedule)
+    clip = generate_clip(prompt, seconds=seconds, frames=frames, size=parsed, fps=fps, image=image, course=course)
+    if output.suffix.lower() == ".png" and clip.num_frames > 1:
+        raise InputError(f"A .png holds one frame and {clip.num_frames} were asked for; use .mp4, .gif or a folder.")
+    for notice in clip.notices:
         complaints.print(notice, style="yellow", markup=False)
     with _bar("sampling") as bar:
-        task = bar.add_task("sampling", total=plan.steps)
-        clip = path.generate_all(bundle, [plan], lambda done, _: bar.update(task, completed=done))[0]
-    saved = clip.save(output, overwrite=overwrite)
-    if identity is not None:
-        from langit.provenance import seal
-
-        seal(saved, identity=identity, prompt=prompt, model=model, sources=[] if image is None else [image])
-    video = clip.video
+        task = bar.add_task("sampling", total=None)
+        saved = clip.save(
+            output,
+            overwrite=overwrite,
+            identity=identity,
+            on_step=lambda done, of: bar.update(task, completed=done, total=of),
+        )
+    height, width = clip.size
     console.print(
-        f"{saved}: {video.width}x{video.height}, {video.seconds:.2f} s, {video.num_frames} frames at {video.fps:g} "
-        f"fps, seed {plan.seed}, took {time.perf_counter() - STARTED:.1f} s",
+        f"{saved}: {width}x{height}, {clip.num_frames / clip.fps:.2f} s, {clip.num_frames} frames at {clip.fps:g} "
+        f"fps, seed {clip.seed}, took {time.perf_counter() - STARTED:.1f} s",
         markup=False,
     )
+
+
+app.add_typer(edit_app)
+app.command()(remake)
+app.add_typer(models_app)
+app.command()(doctor)
+app.command()(parity)
 
 
 @app.command()

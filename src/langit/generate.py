@@ -200,6 +200,7 @@ def plan(bundle: Bundle, request: Request) -> Plan:
     if frames > native.max_frames:
         notices.append(f"{frames} frames are made as windows of {native.frames}, each going on from the one before")
     shape = ClipShape(legal_frames(bundle.tokenizer, frames), height, width)
+    bundle.refuse_what_does_not_fit(replace(shape, frames=min(shape.frames, native.max_frames)))
 
     steps = request.steps if request.steps is not None else defaults.steps
     if not 1 <= steps <= 1000:
@@ -349,7 +350,7 @@ class _PassageLatents:
             tail = made[:, 1 : 1 + CONTEXT_GROUPS]
         yield made[:, :1]
         for part in reversed(parts):
-            yield from part.split(1, 1)
+            yield from part.split(1, 1) if part.shape[1] else ()  # type: ignore[no-untyped-call]
 
     def _make(self, window: Window, head: Known | None, tail: Tensor | None) -> Tensor:
         """The new latent frames of a window."""
@@ -366,7 +367,7 @@ class _PassageLatents:
             self.on_step(number * of + done, of * len(self.windows))
 
     def _told(self, latents: Tensor) -> Iterator[Tensor]:
-        for latent in latents.split(1, 1) if latents.shape[1] else ():
+        for latent in latents.split(1, 1) if latents.shape[1] else ():  # type: ignore[no-untyped-call]
             self.last.append(latent)
             yield latent
 

@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from langit.catalog.memory import refuse_too_long
 from langit.patches import PatchSize
 from langit.text.clip import ClipEncoder
 from langit.text.encoder import PromptEncoder, PromptEncoderConfig, TextEncoder
@@ -29,7 +30,7 @@ from langit.tokenizer import LinearTokenizer, PixelTokenizer, Tokenizer
 from langit.transformer import Transformer, TransformerConfig
 from langit.transformer.experts import Experts
 from langit.transformer.model import Prediction
-from langit.types import InputError
+from langit.types import ClipShape, InputError
 
 FORMAT = 1
 MAY_BE_0 = ("place_frequencies", "image_width", "image_places")
@@ -141,6 +142,12 @@ class Bundle:
     @property
     def device(self) -> torch.device:
         return next(self.transformer.parameters()).device
+
+    def refuse_what_does_not_fit(self, shape: ClipShape) -> None:
+        """`InputError` when a clip of open weights needs more memory than there is, with sizes that would fit."""
+        if not isinstance(self.config, BundleConfig):
+            weight = next(self.transformer.parameters())
+            refuse_too_long(self.config, shape, weight.element_size(), weight.device)
 
     @property
     def takes_frames_beside(self) -> bool:

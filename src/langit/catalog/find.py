@@ -9,6 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from langit.catalog.bundle import Bundle, load_bundle
+from langit.catalog.shards import read_json
+from langit.catalog.wan import PIPELINES
+from langit.catalog.lora import Lora, apply_loras
+from langit.transformer.int8 import to_int8
 from langit.types import InputError
 
 EMBEDDED = "embedded"
@@ -21,8 +25,25 @@ HUB_FILES = [
     "tokenizer.safetensors",
     "README.md",
     "LICENSE*",
+    "model_index.json",
 ]
 """What is fetched of a repository: never the gigabytes of a model that is not langit's."""
+
+WAN_FILES = [
+    "model_index.json",
+    "*/*.json",
+    "*/*.model",
+    "transformer/*.safetensors",
+    "transformer_2/*.safetensors",
+    "text_encoder/*.safetensors",
+    "image_encoder/*.safetensors",
+    "vae/*.safetensors",
+]
+"""What open weights in diffusers' layout add to that: fetched only where model_index.json says that it is Wan."""
+
+INT8 = "int8"
+WHOLE = ".langit-whole"
+"""Beside open weights that were fetched to the last file."""
 
 HUB_SECONDS = 10.0  # that the hub may take to say which commit a name means
 
@@ -50,8 +71,27 @@ def find_model(model: str) -> Path:
 
 @lru_cache(maxsize=2)
 def load(model: str = EMBEDDED, device: str = "cpu") -> Bundle:
-    """The model of that name, ready to run; the last two are kept in memory."""
-    return load_bundle(find_model(model), device)
+    """The model of that name, ready to run; the last two are kept in memory.
+
+    The name may go on with what is done to its weights, each after a plus: `NAME+style.safetensors:0.8+int8`.
+    """
+    name, additions = split_model(model)
+    bundle = load_bundle(find_model(name), device)
+    if loras := [Lora.parse(addition) for addition in additions if addition != INT8]:
+        apply_loras(bundle.transformer, loras)
+    if INT8 in additions:
+        if device != "cpu":
+            raise InputError(f"int8 runs on the CPU; on {device} leave it out, where weights are bfloat16.")
+        to_int8(bundle.transformer)
+    return bundle
+
+
+def split_model(model: str) -> tuple[str, list[str]]:
+    """A model's name, and what is done to its weights."""
+    if Path(model).expanduser().exists():  # a folder may have a plus in its name
+        return model, []
+    name, *additions = re.split(r"\+(?=int8(?:\+|$)|[^+]*\.(?:safetensors|pt|pth|bin)\b)", model)
+    return name, additions
 
 
 def _from_hub(model: str) -> Path:
@@ -77,7 +117,7 @@ def _from_hub(model: str) -> Path:
         if not isinstance(error, OfflineModeIsEnabled):
             warnings.warn(f"{reason} The copy that was fetched before is used.", stacklevel=4)
         folder = kept
-    if not (folder / "config.json").is_file():
+    if not (folder / "config.json").is_file() and not (folder / "model_index.json").is_file():
         raise InputError(f"The hub repository {repository} is not a langit model: it has no config.json.")
     return folder
 
@@ -88,9 +128,10 @@ def _kept(repository: str, revision: str | None) -> Path | None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=HUB_FILES, local_files_only=True))
+        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=HUB_FILES, local_files_only=True))
     except LocalEntryNotFoundError:
         return None
+    return folder if not (folder / "model_index.json").is_file() or (folder / WHOLE).is_file() else None
 
 
 def _fetch(repository: str, revision: str | None, kept: Path | None) -> Path:
@@ -103,6 +144,13 @@ def _fetch(repository: str, revision: str | None, kept: Path | None) -> Path:
     if kept is not None and kept.name == commit:
         return kept
     folder = Path(snapshot_download(repository, revision=commit, allow_patterns=HUB_FILES))
+    if (folder / "model_index.json").is_file():
+        kind = read_json(folder / "model_index.json").get("_class_name")
+        if kind not in PIPELINES:
+            raise InputError(f"The hub repository {repository} holds a {kind}; langit runs {' and '.join(PIPELINES)}.")
+        # What an earlier call fetched of it is kept, and a file that stopped half way goes on where it stopped.
+        snapshot_download(repository, revision=commit, allow_patterns=WAN_FILES)
+        (folder / WHOLE).touch()
     # Only now does the revision's name lead to the new commit: if the download fails, it leads to the copy before.
     snapshot_download(repository, revision=revision, allow_patterns=HUB_FILES)
     return folder

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
 from langit.transformer import TransformerConfig
-from langit.types import ClipShape
+from langit.types import ClipShape, InputError
 
 GIB = 2**30
 
@@ -81,4 +82,52 @@ def needed(
     frames = 3 * 5 * math.prod((shape.frames, shape.height, shape.width))
     return Need(
         round(experts * num_parameters(config) * bytes_each), round(patches * each), text_bytes, decoder + frames
+    )
+
+
+class Weighed(Protocol):
+    """What of a configuration decides how much memory a clip takes."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def transformer(self) -> TransformerConfig: ...
+    @property
+    def stride(self) -> tuple[int, int, int]: ...
+    @property
+    def patch(self) -> tuple[int, int, int]: ...
+
+
+def refuse_too_large(config: Weighed, experts: int, dtype: torch.dtype, device: torch.device) -> None:
+    """`InputError` when the weights alone are more than there is memory, before they are read."""
+    bytes_each = torch.empty(0, dtype=dtype).element_size()
+    weights, free = experts * num_parameters(config.transformer) * bytes_each, available_memory(device)
+    if weights > free:
+        raise InputError(
+            f"{config.name} takes {weights / GIB:.1f} GiB of memory for its weights in {str(dtype).removeprefix('torch.')}, "
+            f"and {free / GIB:.1f} GiB are free on {device.type}; `langit models list` says which models fit."
+        )
+
+
+def refuse_too_long(config: Weighed, shape: ClipShape, bytes_each: float, device: torch.device) -> None:
+    """`InputError` when a clip will not fit beside weights that are loaded, with a length and a size that would."""
+    free = available_memory(device)
+
+    def takes(shape: ClipShape) -> int:
+        need = needed(config.transformer, 0, config.stride, config.patch, shape, bytes_each)
+        return max(need.working, need.autoencoder)
+
+    if takes(shape) <= free:
+        return
+    step = [stride * patch for stride, patch in zip(config.stride[1:], config.patch[1:], strict=True)]
+    lengths = (shape.frames - config.stride[0] * cut for cut in range(1, shape.frames // config.stride[0]))
+    shorter = next((frames for frames in lengths if takes(replace(shape, frames=frames)) <= free), None)
+    shares = ((shape.height * tenths // 10, shape.width * tenths // 10) for tenths in range(9, 0, -1))
+    rounded = ((max(step[0], h // step[0] * step[0]), max(step[1], w // step[1] * step[1])) for h, w in shares)
+    smaller = next(((h, w) for h, w in rounded if takes(replace(shape, height=h, width=w)) <= free), None)
+    would = [f"{shorter} frames at this size"] if shorter else []
+    would += [f"{smaller[1]}x{smaller[0]} at this length"] if smaller else []
+    raise InputError(
+        f"{shape} take {takes(shape) / GIB:.1f} GiB of memory with {config.name}, and {free / GIB:.1f} GiB are free on "
+        f"{device.type}; {' or '.join(would) + ' would fit' if would else 'no size of it fits'}."
     )

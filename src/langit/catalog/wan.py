@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from langit.catalog.bundle import Bundle, Native, SamplingDefaults
+from langit.catalog.memory import available_memory, refuse_too_large
 from langit.catalog.shards import fill, read_json, shapes_of, shards_of
 from langit.catalog.wan_layout import PATCH, our_name, ours, transformer_config
 from langit.patches import PatchSize
@@ -72,7 +73,10 @@ def is_wan(folder: Path) -> bool:
     """Whether a folder holds open weights in diffusers' or Wan's own layout (a folder of langit's own has `format`)."""
     if (folder / "model_index.json").is_file() or (folder / "high_noise_model" / "config.json").is_file():
         return True
-    return (folder / "config.json").is_file() and "_class_name" in read_json(folder / "config.json")
+    try:
+        return "_class_name" in read_json(folder / "config.json")
+    except InputError:  # nothing that can be read: not for this file to tell
+        return False
 
 
 def load_wan(folder: Path, device: str = "cpu", dtype: torch.dtype | None = None) -> Bundle:
@@ -80,6 +84,7 @@ def load_wan(folder: Path, device: str = "cpu", dtype: torch.dtype | None = None
     parts = find_parts(folder)
     place = torch.device(device)
     dtype = dtype or (torch.float32 if place.type == "cpu" else torch.bfloat16)
+    refuse_too_large(parts.config, len(parts.experts), dtype, place)
     experts = [load_transformer(parts.config.transformer, list(paths), dtype, device) for paths in parts.experts]
     return Bundle(
         parts.config,
@@ -206,6 +211,7 @@ def _diffusers_vae(folder: Path, values: dict[str, Any], device: torch.device) -
 
 def _umt5(folder: Path, device: torch.device) -> tuple[Any, Any]:
     transformers = optional("transformers")
+    transformers.utils.logging.disable_progress_bar()
     tokenizer = _from_folder(transformers.AutoTokenizer, folder / "tokenizer")
     kept = largest_dtype(shards_of(folder / "text_encoder"), device)
     encoder = _from_folder(transformers.UMT5EncoderModel, folder / "text_encoder", dtype=kept)
@@ -221,8 +227,6 @@ def _clip(folder: Path, device: torch.device) -> tuple[Any, Any]:
 
 def largest_dtype(paths: list[Path], device: torch.device) -> torch.dtype:
     """float32 on a CPU that has the memory for it twice over, bfloat16 elsewhere."""
-    from langit.catalog.memory import available_memory
-
     if device.type != "cpu":
         return torch.bfloat16
     numbers = sum(math.prod(shape) for shape in shapes_of(paths).values())

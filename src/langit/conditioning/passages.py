@@ -111,8 +111,8 @@ def windows_of(passage: Passage, stride: int, native_frames: int, max_frames: in
     most = min((native_frames - 1) // stride, (max_frames - 1) // stride + 1 - max(head, context) - tail)
     if most < 1:
         raise ValueError(f"clips of {max_frames} frames are too short to hold what comes before and make anything new")
-    if not groups:
-        return []
+    if head and not groups:
+        return []  # all of it was made before
     sizes = _evenly(groups, most)
     if tail and not head:
         return _backward(passage.frames, sizes, stride, tail)
@@ -135,5 +135,5 @@ def _backward(frames: int, sizes: list[int], stride: int, tail: int) -> list[Win
 
 
 def _evenly(count: int, most: int) -> list[int]:
-    parts = -(-count // most)
+    parts = max(1, -(-count // most))
     return [count // parts + (index < count % parts) for index in range(parts)]

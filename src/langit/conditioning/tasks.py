@@ -43,8 +43,8 @@ STILL_TASKS = ("text", "region")
 class Levels:
     """Where the noise is during training, as a logit-normal density (`flow.draw_levels`)."""
 
-    mean: float = 1.0
-    deviation: float = 1.0
+    mean: float = 1.2
+    deviation: float = 1.2
 
 
 def draw_task(grid: Grid, generator: torch.Generator, shares: Mapping[str, float] = SHARES) -> str:

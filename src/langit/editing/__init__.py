@@ -6,7 +6,8 @@
 | sources at one size and rate, frame by frame | `footage.py`, `sliding.py` |
 | kept pieces and gaps between them | `timeline.py`, `pieces.py` |
 | their sound | `sound.py` |
-| the verbs | `animate.py`, `extend.py`, `loop.py`, `blend.py`, `recut.py`, `storyboard.py`, `inpaint.py`, `remix.py`, `upscale.py` |
+| the verbs | `animate.py`, `extend.py`, `loop.py`, `blend.py`, `recut.py`, `storyboard.py`, `inpaint.py`, `remix.py`,
+`upscale.py` |
 | generate as an edit, of any length | `long.py` |
 | made again, from the record; with other seeds | `again.py` |
 | what is kept beside the clips | `store.py` |

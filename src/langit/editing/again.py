@@ -17,8 +17,8 @@ from langit.editing.long import generate_clip
 from langit.editing.loop import loop
 from langit.editing.recut import recut
 from langit.editing.remix import remix
-from langit.editing.storyboard import sources_of, storyboard
 from langit.editing.store import Store
+from langit.editing.storyboard import sources_of, storyboard
 from langit.editing.upscale import upscale
 from langit.generate import NUM_SEEDS
 from langit.media.record import Record, SourceFile, read_record, sha256_of
@@ -53,9 +53,7 @@ def variations(path: str | Path, count: int, *, course: Course | None = None) ->
         raise InputError(f"{path} was made by {record.verb}, which draws nothing; there are no variations of it.")
     base = course or Course(record.model, **own)
     start = int(own["seed"]) if base.seed is None or base.seed == own["seed"] else base.seed - 1
-    return [
-        remake(path, course=replace(base, seed=(start + number) % NUM_SEEDS)) for number in range(1, count + 1)
-    ]
+    return [remake(path, course=replace(base, seed=(start + number) % NUM_SEEDS)) for number in range(1, count + 1)]
 
 
 def again(record: Record, files: list[SourceFile], course: Course) -> Edit:
@@ -63,7 +61,7 @@ def again(record: Record, files: list[SourceFile], course: Course) -> Edit:
     options: dict[str, Any] = {name: value for name, value in record.options.items() if name != "course"}
     paths = [file.path for file in files]
     verbs: dict[str, Callable[[], Edit]] = {
-        "generate": lambda: generate_clip(**options, image=paths[0] if paths else None, course=course),
+        "generate": lambda: generate_clip(**_sized(options), image=paths[0] if paths else None, course=course),
         "animate": lambda: animate(paths, **_sized(options), course=course),
         "extend": lambda: extend(paths[0], **options, course=course),
         "loop": lambda: loop(paths[0], **options, course=course),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from langit.editing.edit import Course, Edit, record_of
+from langit.editing.edit import MODELS_OWN, Course, Edit, record_of
 from langit.editing.footage import open_footage
 from langit.editing.pieces import edit_of, frames_of
 from langit.editing.timeline import Gap, Kept, Piece
 from langit.generate import legal_size
-from langit.media import read_image
+from langit.media import probe
 from langit.types import InputError
 
 
@@ -22,7 +22,7 @@ def animate(
     seconds: float = 4.0,
     size: tuple[int, int] | None = None,
     fps: float | None = None,
-    course: Course = Course(),
+    course: Course = MODELS_OWN,
 ) -> Edit:
     """A clip of `seconds` in which each picture is the frame at its time `at`; one without a time is the first frame.
 
@@ -37,8 +37,8 @@ def animate(
         raise InputError(f"{len(paths)} pictures and {len(times)} times were given; give each picture its time.")
     fps = bundle.config.native.fps if fps is None else fps
     frames = frames_of(seconds, fps)
-    picture = read_image(paths[0])
-    width, height = legal_size(bundle, *(size or (picture.shape[1], picture.shape[0])))
+    picture = probe(paths[0])
+    width, height = legal_size(bundle, *(size or (picture.width, picture.height)))
     pieces: list[Piece] = []
     footage, filled, last = [], 0, ""
     for time, path in sorted(zip(times, paths, strict=True), key=lambda pair: pair[0]):

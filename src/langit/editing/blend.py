@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from langit.conditioning import Condition, SourceCondition
-from langit.editing.edit import Course, Edit, record_of
+from langit.editing.edit import MODELS_OWN, Course, Edit, record_of
 from langit.editing.footage import open_footage
 from langit.editing.pieces import edit_of, frames_of, prompt_for, sound_pieces
 from langit.editing.sliding import Sliding
@@ -36,7 +36,7 @@ def blend(
     *,
     seconds: float = 1.0,
     curve: str | None = None,
-    course: Course = Course(),
+    course: Course = MODELS_OWN,
 ) -> Edit:
     """The first clip, which turns into the second over `seconds`.
 

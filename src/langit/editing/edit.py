@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -20,6 +21,7 @@ from langit.generate import NUM_SEEDS, OnStep, Plan, Request, Sampler, plan, sam
 from langit.media import VideoWriter, check_output
 from langit.media.output import kind_of
 from langit.media.record import Record, SourceFile, sha256_of, write_sidecar
+from langit.provenance import Identity, seal
 from langit.types import Frames, InputError, Video
 
 Making = Callable[[Sampler, OnStep | None], Generator[Frames, None, Known | None]]
@@ -61,6 +63,10 @@ class Course:
         return replace(plan(bundle, request), conditions=())
 
 
+MODELS_OWN = Course()
+"""The embedded model as it comes, and a random seed."""
+
+
 @dataclass(frozen=True, eq=False)
 class Edit:
     """What a verb returns. `video()` makes it in memory; `save` streams it to a file."""
@@ -87,15 +93,24 @@ class Edit:
         with closing(sound_of(self.sound, self.fps)) as sound:
             return Video(frames, self.fps, sound.copied())
 
-    def save(self, path: str | Path, *, overwrite: bool = False, on_step: OnStep | None = None) -> Path:
-        """Write it as `langit.media.write` does, with its record in the file and beside it.
+    def save(
+        self,
+        path: str | Path,
+        *,
+        overwrite: bool = False,
+        on_step: OnStep | None = None,
+        identity: Identity | None = None,
+    ) -> Path:
+        """Write it as `langit.media.write` does, with its record in the file and beside it, and signed by `identity`.
 
         Nothing is left of an interrupted edit but its windows in `.langit/`: the same edit goes on from them.
         """
         check_output(path, overwrite, frames=None if self.num_frames > 1 else 1)
         target = Path(path)
         if kind_of(path) == "png" and self.num_frames > 1:
-            raise InputError(f"{path} holds one image and the edit has {self.num_frames} frames; use .mp4, .gif or a folder.")
+            raise InputError(
+                f"{path} holds one image and the edit has {self.num_frames} frames; use .mp4, .gif or a folder."
+            )
         store = Store.beside(target)
         making = self.making(remembering(store, self.record.model_hash), on_step)
         kept, end = _Recorder(), None
@@ -112,6 +127,9 @@ class Edit:
                         break
                     out.write(frame)
                     kept.add(frame)
+        if identity is not None:
+            sources = [Path(source.path) for source in self.record.sources]
+            seal(target, identity=identity, prompt=self.record.prompt, model=self.record.model, sources=sources)
         write_sidecar(target, self.record)
         if (frames := kept.frames()) is not None and kind_of(path) == "mp4":
             store.put(sha256_of(target), frames if end is None else {**frames, **_tensors(end)})
@@ -143,12 +161,15 @@ def _tensors(end: Known) -> dict[str, torch.Tensor]:
 
 
 def record_of(
-    verb: str, bundle: Bundle, course: Course, prompt: str, options: dict[str, Any], sources: tuple[SourceFile, ...] = ()
+    verb: str,
+    bundle: Bundle,
+    course: Course,
+    prompt: str,
+    options: dict[str, Any],
+    sources: tuple[SourceFile, ...] = (),
 ) -> Record:
     """The record of an edit; `options` are the verb's arguments beside its sources and its course."""
     from importlib.metadata import version
 
-    told = {**options, "course": course.options()}
+    told = json.loads(json.dumps({**options, "course": course.options()}))  # as it will be read
     return Record(verb, prompt, told, course.model, bundle.hash(), sources, version("langit"))
-
-

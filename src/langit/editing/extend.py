@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from langit.editing.edit import Course, Edit, record_of
+from langit.editing.edit import MODELS_OWN, Course, Edit, record_of
 from langit.editing.footage import open_footage
 from langit.editing.pieces import edit_of, frames_of, prompt_for
 from langit.editing.timeline import Gap, Kept
 
 
 def extend(
-    clip: str | Path, prompt: str | None = None, *, seconds: float = 4.0, backward: bool = False, course: Course = Course()
+    clip: str | Path,
+    prompt: str | None = None,
+    *,
+    seconds: float = 4.0,
+    backward: bool = False,
+    course: Course = MODELS_OWN,
 ) -> Edit:
     """The clip and `seconds` more, after its end or (`backward`) leading up to its beginning.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from langit.catalog import Bundle
 from langit.conditioning import Condition, RegionCondition
-from langit.editing.edit import Course, Edit, record_of
+from langit.editing.edit import MODELS_OWN, Course, Edit, record_of
 from langit.editing.footage import Footage, open_footage
 from langit.editing.pieces import edit_of, prompt_for
 from langit.editing.sliding import Sliding
@@ -30,7 +30,9 @@ WHITE = 64
 class Surrounding:
     """The known surrounding of a free region, as what windows hold and as what is laid over what they make."""
 
-    def __init__(self, frames: Callable[[], Iterator[Frames]], free: Callable[[], Iterator[NDArray[np.bool_]]], offset: int):
+    def __init__(
+        self, frames: Callable[[], Iterator[Frames]], free: Callable[[], Iterator[NDArray[np.bool_]]], offset: int
+    ):
         self._frames, self._free, self._offset = Sliding(frames), Sliding(free), offset  # type: ignore[arg-type]
 
     def around(self, first: int, count: int) -> Sequence[Condition]:
@@ -49,7 +51,7 @@ def inpaint(
     *,
     start: float = 0.0,
     stop: float | None = None,
-    course: Course = Course(),
+    course: Course = MODELS_OWN,
 ) -> Edit:
     """The clip with what is white in the mask made anew from `start` to `stop` seconds.
 
@@ -74,13 +76,14 @@ def inpaint(
 
 
 def outpaint(
-    clip: str | Path, size: tuple[int, int], prompt: str | None = None, *, course: Course = Course()
+    clip: str | Path, size: tuple[int, int], prompt: str | None = None, *, course: Course = MODELS_OWN
 ) -> Edit:
     """The clip in the middle of a frame of `size` (width, height), its surrounding made; at the model's size in that aspect."""
     bundle, course = course.bundle(), course.settled()
     own = probe(clip)
     (width, height), (large_width, large_height) = size, _canvas(bundle, (own.width, own.height), size)
-    inner = (round(own.height * large_height / height), round(own.width * large_width / width))
+    scale = min(large_width / width, large_height / height)
+    inner = (max(1, round(own.height * scale)), max(1, round(own.width * scale)))
     footage = open_footage(bundle, clip, size=inner)
     top, left = (large_height - inner[0]) // 2, (large_width - inner[1]) // 2
     inside = (slice(top, top + inner[0]), slice(left, left + inner[1]))
@@ -116,7 +119,9 @@ def _canvas(bundle: Bundle, own: tuple[int, int], size: tuple[int, int]) -> tupl
         )
     most, aspect = bundle.config.native.max_aspect, max(size) / min(size)
     if aspect > most:
-        raise InputError(f"A size of {size[0]}x{size[1]} is {aspect:.2g} to 1; this model makes sides of at most {most:g} to 1.")
+        raise InputError(
+            f"A size of {size[0]}x{size[1]} is {aspect:.2g} to 1; this model makes sides of at most {most:g} to 1."
+        )
     return legal_size(bundle, *size)
 
 
@@ -155,7 +160,9 @@ def _box(text: str, footage: Footage) -> NDArray[np.bool_]:
     try:
         x, y, w, h = (int(part) for part in text.split(","))
     except ValueError as error:
-        raise InputError(f"The box {text!r} is not understood; write x,y,w,h in whole pixels, such as 10,20,64,48.") from error
+        raise InputError(
+            f"The box {text!r} is not understood; write x,y,w,h in whole pixels, such as 10,20,64,48."
+        ) from error
     if w < 1 or h < 1 or x < 0 or y < 0 or x + w > width or y + h > height:
         raise InputError(f"The box {text} does not lie inside the clip, which is {width}x{height} pixels.")
     page = np.zeros((height, width, 3), np.uint8)

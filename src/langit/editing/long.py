@@ -6,7 +6,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from langit.conditioning import Known
-from langit.editing.edit import Course, Edit, record_of
+from langit.editing.edit import MODELS_OWN, Course, Edit, record_of
 from langit.generate import OnStep, Request, Sampler, animate, plan, stream
 from langit.media.record import SourceFile, sha256_of
 from langit.types import Frames
@@ -20,14 +20,13 @@ def generate_clip(
     size: tuple[int, int] | None = None,
     fps: float | None = None,
     image: str | Path | None = None,
-    course: Course = Course(),
+    course: Course = MODELS_OWN,
 ) -> Edit:
     """What `langit.generate` makes, as an edit: it streams to its file and remembers how it was made."""
     bundle, course = course.bundle(), course.settled()
-    options = {"prompt": prompt, "seconds": seconds, "frames": frames, "size": list(size) if size else None, "fps": fps}
+    options = {"prompt": prompt, "seconds": seconds, "frames": frames, "size": size, "fps": fps}
     request = Request(
-        prompt, seconds, frames, tuple(size) if size else None, fps, course.seed, course.steps, course.guidance,
-        course.solver, course.schedule,
+        prompt, seconds, frames, size, fps, course.seed, course.steps, course.guidance, course.solver, course.schedule
     )
     sources: tuple[SourceFile, ...] = ()
     if image is not None:
@@ -40,5 +39,3 @@ def generate_clip(
         return stream(bundle, p, on_step, sampler)
 
     return Edit(record, p.fps, (p.shape.height, p.shape.width), p.frames, making, p.notices)
-
-

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from langit.editing.edit import Course, Edit, record_of
+from langit.editing.edit import MODELS_OWN, Course, Edit, record_of
 from langit.editing.footage import open_footage
 from langit.editing.pieces import edit_of, frames_of, prompt_for
-from langit.editing.timeline import Gap, Kept
+from langit.editing.timeline import Gap, Kept, Piece
 from langit.types import InputError
 
 BENT_SECONDS = 1.0
@@ -15,7 +15,7 @@ BENT_SHARE = 1 / 3
 
 
 def loop(
-    clip: str | Path, prompt: str | None = None, *, seconds: float | None = None, course: Course = Course()
+    clip: str | Path, prompt: str | None = None, *, seconds: float | None = None, course: Course = MODELS_OWN
 ) -> Edit:
     """An endless loop. `seconds`: a bridge of that length from the end to the beginning is added. None: the clip keeps its
     length and its last second (at most a third of it) is made anew, so that it leads to the beginning."""
@@ -23,6 +23,7 @@ def loop(
     footage = open_footage(bundle, clip)
     if footage.num_frames < 3:
         raise InputError(f"{clip} has {footage.num_frames} frames; a loop needs at least 3. Extend it first.")
+    pieces: list[Piece]
     if seconds is None:
         bent = max(1, min(round(BENT_SECONDS * footage.fps), int(footage.num_frames * BENT_SHARE)))
         pieces = [Kept(footage, fewer=bent), Gap(bent)]

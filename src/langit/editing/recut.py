@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from langit.editing.edit import Course, Edit, record_of
+from langit.editing.edit import MODELS_OWN, Course, Edit, record_of
 from langit.editing.footage import Footage, open_footage
 from langit.editing.pieces import edit_of, frames_of, prompt_for
 from langit.editing.timeline import Gap, Kept, Piece
@@ -24,7 +24,7 @@ def recut(
     *,
     rest: str | None = None,
     seconds: float = 1.0,
-    course: Course = Course(),
+    course: Course = MODELS_OWN,
 ) -> Edit:
     """Segments (start, stop) in seconds, kept frame for frame in the order given.
 
@@ -42,7 +42,9 @@ def recut(
     if rest not in RESTS:
         raise InputError(f"There is no way {rest!r} to treat the rest; the ways are {', '.join(RESTS)}.")
     if rest == "remake" and not in_order:
-        raise InputError("The rest can be remade in its place only when the segments are in the clip's order; use bridge or cut.")
+        raise InputError(
+            "The rest can be remade in its place only when the segments are in the clip's order; use bridge or cut."
+        )
     pieces: list[Piece] = []
     if rest == "remake":
         at = 0
@@ -63,12 +65,14 @@ def recut(
 
 
 def parse_segments(text: str) -> list[Segment]:
-    """"0.5-2.0,3.1-4" -> [(0.5, 2.0), (3.1, 4.0)]."""
+    """ "0.5-2.0,3.1-4" -> [(0.5, 2.0), (3.1, 4.0)]."""
     segments = []
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*-\s*(\d+(?:\.\d*)?|\.\d+)\s*", part)
         if found is None:
-            raise InputError(f"{part!r} is no segment; write start-stop in seconds, several with commas: 0.5-2.0,3.1-4.")
+            raise InputError(
+                f"{part!r} is no segment; write start-stop in seconds, several with commas: 0.5-2.0,3.1-4."
+            )
         segments.append((float(found[1]), float(found[2])))
     return segments
 
@@ -81,7 +85,9 @@ def _checked(footage: Footage, segments: Sequence[Segment]) -> list[tuple[int, i
     for start, stop in segments:
         first, past = footage.at(start, "The start of a segment,"), footage.at(stop, "The end of a segment,")
         if past <= first:
-            raise InputError(f"The segment {start:g}-{stop:g} holds no frame; a segment goes from an earlier time to a later one.")
+            raise InputError(
+                f"The segment {start:g}-{stop:g} holds no frame; a segment goes from an earlier time to a later one."
+            )
         spans.append((first, past))
     told = sorted(zip(spans, segments, strict=True))
     for (one, said), (other, also) in pairwise(told):

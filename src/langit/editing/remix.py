@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from langit.conditioning import Condition, SourceCondition
-from langit.editing.edit import Course, Edit, record_of
+from langit.editing.edit import MODELS_OWN, Course, Edit, record_of
 from langit.editing.footage import open_footage
 from langit.editing.inpaint import whole_sound
 from langit.editing.pieces import edit_of
@@ -18,7 +18,7 @@ STRENGTHS = {"subtle": 0.5, "mild": 0.7, "strong": 0.9}
 """The noise level at which the source enters."""
 
 
-def remix(clip: str | Path, prompt: str, *, strength: str | float = "mild", course: Course = Course()) -> Edit:
+def remix(clip: str | Path, prompt: str, *, strength: str | float = "mild", course: Course = MODELS_OWN) -> Edit:
     """The clip restyled by the prompt. `strength`: subtle, mild, strong, or a number above 0 (keep) up to 1 (forget)."""
     bundle, course = course.bundle(), course.settled()
     if not prompt.strip():

@@ -54,7 +54,7 @@ def sound_of(pieces: Sequence[SoundPiece], fps: float) -> Sound:
         return Sound(None)
     rate, channels = formats[0].rate, formats[0].num_channels
     total = round(sum(piece.seconds for piece in pieces) * rate)
-    file = tempfile.TemporaryFile()
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the sound)
     file.truncate(max(total, 1) * channels * 4)
     samples = np.memmap(file, np.float32, "r+", shape=(channels, max(total, 1)))
     position, time = 0, 0.0
@@ -94,7 +94,9 @@ def _converted(audio: Audio, rate: int, channels: int, count: int) -> Samples:
     samples = audio.samples
     if audio.rate != rate:
         at = np.arange(count) * (audio.rate / rate)
-        samples = np.stack([np.interp(at, np.arange(audio.num_samples), channel) for channel in samples]).astype(np.float32)
+        samples = np.stack([np.interp(at, np.arange(audio.num_samples), channel) for channel in samples]).astype(
+            np.float32
+        )
     if len(samples) != channels:
         samples = samples.mean(0, keepdims=True).repeat(channels, 0)
     missing = max(0, count - samples.shape[1])

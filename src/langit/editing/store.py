@@ -62,12 +62,15 @@ class Store:
         except (OSError, SafetensorError):
             with suppress(OSError):
                 aside.unlink(missing_ok=True)
+                self.folder.rmdir()  # where nothing else is in it
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key[:32]}.safetensors"
 
     def _make_room(self) -> None:
-        entries = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.glob("*.safetensors"))
+        entries = sorted(
+            (path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.glob("*.safetensors")
+        )
         total = sum(size for _, size, _ in entries)
         for _, size, path in entries:
             if total <= self.limit:

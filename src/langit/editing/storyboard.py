@@ -1,17 +1,17 @@
 """storyboard: cards on a timeline inside one clip; each span follows its own prompt.
 
-    seconds: 8
-    prompt: at sunset on the sand       # optional: added to every card's prompt
-    cards:
-      - at: 0
-        prompt: a red ball rolls to the right
-      - at: 3
-        prompt: the red ball hits a blue cube
-        picture: hit.png                # the frame at 3 s
-      - at: 6
-        clip: end.mp4                   # plays from 6 s on, as it is
-        seconds: 2                      # its first 2 s
-        locked: true                    # stays when the rest is made again
+seconds: 8
+prompt: at sunset on the sand       # optional: added to every card's prompt
+cards:
+  - at: 0
+    prompt: a red ball rolls to the right
+  - at: 3
+    prompt: the red ball hits a blue cube
+    picture: hit.png                # the frame at 3 s
+  - at: 6
+    clip: end.mp4                   # plays from 6 s on, as it is
+    seconds: 2                      # its first 2 s
+    locked: true                    # stays when the rest is made again
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import yaml
 
 from langit.catalog import Bundle
 from langit.conditioning import Span
-from langit.editing.edit import Course, Edit, record_of
+from langit.editing.edit import MODELS_OWN, Course, Edit, record_of
 from langit.editing.footage import Footage, open_footage
 from langit.editing.pieces import edit_of, frames_of
 from langit.editing.timeline import Gap, Kept, Piece
@@ -68,29 +68,38 @@ def read_board(path: str | Path) -> Board:
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     board = board_of(values, str(path))
-    near = [
-        replace(card, **{kind: str(file.parent / told)})  # files are named as seen from the board
-        for card in board.cards
-        for kind in ("picture", "clip")
-        if (told := getattr(card, kind)) is not None and not Path(told).is_absolute()
-    ]
-    return replace(board, cards=tuple(next((one for one in near if one.at == card.at), card) for card in board.cards))
+    return replace(board, cards=tuple(_seen_from(card, file.parent) for card in board.cards))
+
+
+def _seen_from(card: Card, folder: Path) -> Card:
+    """The card with its files named as seen from the board."""
+
+    def near(told: str | None) -> str | None:
+        return None if told is None else str(folder / told)
+
+    return replace(card, picture=near(card.picture), clip=near(card.clip))
 
 
 def board_of(values: Any, name: str = "The storyboard") -> Board:
     """A board from plain values."""
     if not isinstance(values, dict) or not isinstance(values.get("cards"), list) or not values["cards"]:
-        raise InputError(f"{name} is no storyboard: it needs `seconds` and a list `cards`, each with `at` and a prompt.")
+        raise InputError(
+            f"{name} is no storyboard: it needs `seconds` and a list `cards`, each with `at` and a prompt."
+        )
     cards = []
     for number, told in enumerate(values["cards"], 1):
         known = {field.name for field in fields(Card)}
         if not isinstance(told, dict) or "at" not in told or not set(told) <= known:
             unknown = f"{', '.join(map(str, set(told) - known))} is not known; " if isinstance(told, dict) else ""
-            raise InputError(f"Card {number} of {name}: {unknown}a card has `at` and any of {', '.join(sorted(known - {'at'}))}.")
+            raise InputError(
+                f"Card {number} of {name}: {unknown}a card has `at` and any of {', '.join(sorted(known - {'at'}))}."
+            )
         cards.append(_card(number, told))
     known = {field.name for field in fields(Board)}
     if not set(values) <= known:
-        raise InputError(f"{name}: {', '.join(map(str, set(values) - known))} is not known; a board has {', '.join(sorted(known))}.")
+        raise InputError(
+            f"{name}: {', '.join(map(str, set(values) - known))} is not known; a board has {', '.join(sorted(known))}."
+        )
     size = values.get("size")
     if isinstance(size, str):
         size = size.lower().split("x")
@@ -110,7 +119,7 @@ def storyboard(
     *,
     base: str | Path | None = None,
     card: int | None = None,
-    course: Course = Course(),
+    course: Course = MODELS_OWN,
 ) -> Edit:
     """The clip of a board. With `base`, what this board gave before, only its unlocked cards are made again, or only `card`
     (counted from 1): all others stay frame for frame."""
@@ -130,10 +139,18 @@ def storyboard(
     if base is not None:
         whole = open_footage(bundle, base, size=(height, width), fps=fps)
         if whole.num_frames != frames:
-            raise InputError(f"{base} has {whole.num_frames} frames and the board {frames}; give the clip that this board made.")
+            raise InputError(
+                f"{base} has {whole.num_frames} frames and the board {frames}; give the clip that this board made."
+            )
         again = _again(made, card)
-        stays = [(starts[k], starts[k + 1], Kept(whole, starts[k], starts[k + 1])) for k in range(len(spans)) if k not in again]
-        kept = sorted([*stays, *(one for one in kept if not any(a <= one[0] < b for a, b, _ in stays))], key=lambda one: one[0])
+        stays = [
+            (starts[k], starts[k + 1], Kept(whole, starts[k], starts[k + 1]))
+            for k in range(len(spans))
+            if k not in again
+        ]
+        kept = sorted(
+            [*stays, *(one for one in kept if not any(a <= one[0] < b for a, b, _ in stays))], key=lambda one: one[0]
+        )
         sources, files = [whole, *sources], [whole.file, *files]
     elif card is not None:
         raise InputError("One card alone can be made again only of a clip that there is; give it as the base.")
@@ -141,7 +158,9 @@ def storyboard(
     prompt = " | ".join(span.prompt for span in spans if span.prompt)
     record = record_of("storyboard", bundle, course, prompt, options, tuple(files))
     pieces = _pieces(kept, spans, frames)
-    edit = edit_of(bundle, course, replace(record, prompt=spans[0].prompt), pieces, sources, size=(height, width), fps=fps)
+    edit = edit_of(
+        bundle, course, replace(record, prompt=spans[0].prompt), pieces, sources, size=(height, width), fps=fps
+    )
     return replace(edit, record=record)
 
 
@@ -178,7 +197,11 @@ def _kept(
         if one.clip and one.seconds is not None:
             count = footage.at(one.seconds, f"The length of card {number},")
         if start + count > stop:
-            what = f"card {number + 1} at {board.cards[number].at:g} s" if number < len(board.cards) else "the end of the board"
+            what = (
+                f"card {number + 1} at {board.cards[number].at:g} s"
+                if number < len(board.cards)
+                else "the end of the board"
+            )
             raise InputError(
                 f"Card {number} and {what} contradict each other: {Path(path).name} lasts {count / fps:g} s from {one.at:g} s on. "
                 "Give card's clip fewer `seconds`, or move one."
@@ -212,7 +235,9 @@ def _card(number: int, told: dict[str, Any]) -> Card:
             bool(told.get("locked", False)),
         )
     except (TypeError, ValueError) as error:
-        raise InputError(f"Card {number}: `at` and `seconds` are numbers of seconds, not {told.get('at')!r}.") from error
+        raise InputError(
+            f"Card {number}: `at` and `seconds` are numbers of seconds, not {told.get('at')!r}."
+        ) from error
     if card.picture and card.clip:
         raise InputError(f"Card {number} has both a picture and a clip; give it one, or make two cards.")
     if not (card.prompt.strip() or card.picture or card.clip):
@@ -239,7 +264,10 @@ def _check(board: Board, name: str) -> None:
 
 def _plain(board: Board) -> dict[str, Any]:
     """The board as plain values, for the record; files by name alone do not change what it says."""
-    cards = [{key: value for key, value in vars(card).items() if value not in (None, "", False)} | {"at": card.at} for card in board.cards]
+    cards = [
+        {key: value for key, value in vars(card).items() if value not in (None, "", False)} | {"at": card.at}
+        for card in board.cards
+    ]
     shared = {"prompt": board.prompt, "size": list(board.size) if board.size else None, "fps": board.fps}
     return {"seconds": board.seconds, "cards": cards, **{key: value for key, value in shared.items() if value}}
 

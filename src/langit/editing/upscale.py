@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from langit.conditioning import Known
-from langit.editing.edit import Course, Edit
+from langit.editing.edit import MODELS_OWN, Course, Edit
 from langit.editing.sound import SoundPiece
 from langit.generate import OnStep, Sampler
 from langit.media import open_frames, probe
@@ -77,7 +77,8 @@ class RealEsrgan:
         entering = self._ncnn.Mat(planes)  # it borrows the array's memory: both live until the end
         extractor.input("data", entering)
         _, large = extractor.extract("output")
-        return np.rint(np.array(large).transpose(1, 2, 0).clip(0, 1) * 255).astype(np.uint8)
+        pixels = np.array(large, np.float32).transpose(1, 2, 0).clip(0, 1) * 255
+        return np.asarray(np.rint(pixels), np.uint8)
 
 
 ENLARGERS = ("realesr-animevideov3", "lanczos")
@@ -93,12 +94,19 @@ def enlarger(scale: int, method: str | None = None) -> Enlarger:
     if method == "lanczos" or scale == 1:
         return Lanczos(scale)
     if not has_network:
-        raise InputError(f"The upscaler {method} is not installed; pip install langit[upscale] brings it, or use lanczos.")
+        raise InputError(
+            f"The upscaler {method} is not installed; pip install langit[upscale] brings it, or use lanczos."
+        )
     return RealEsrgan(scale)
 
 
 def upscale(
-    clip: str | Path, *, scale: int = 2, fps: float | None = None, method: str | None = None, course: Course = Course()
+    clip: str | Path,
+    *,
+    scale: int = 2,
+    fps: float | None = None,
+    method: str | None = None,
+    course: Course = MODELS_OWN,
 ) -> Edit:
     """The clip `scale` times as large (1 to 4), at its own rate or a higher `fps`. No model of langit's is needed."""
     info = probe(clip)
@@ -128,7 +136,9 @@ def upscale(
 
     options: dict[str, Any] = {"scale": scale, "fps": fps, "method": large.name, "course": {}}
     record = Record("upscale", "", options, "", "", (file,), version("langit"))
-    notices = ["frames are enlarged by Lanczos, which adds no detail; pip install langit[upscale] brings a network that does"]
+    notices = [
+        "frames are enlarged by Lanczos, which adds no detail; pip install langit[upscale] brings a network that does"
+    ]
     told = tuple(notices) if large.name == "lanczos" and scale > 1 and method is None else ()
     heard = (SoundPiece(info.seconds, source if info.has_audio else None),)
     return Edit(record, rate, (height, width), max(1, round(info.seconds * rate)), making, told, heard)
@@ -144,7 +154,9 @@ def interpolated(frames: Iterator[Frames], fps: float, rate: float) -> Iterator[
     graph = av.filter.Graph()
     entry = graph.add_buffer(width=width, height=height, format="rgb24", time_base=1 / base)
     target = Fraction(rate).limit_denominator(1001)
-    moved = graph.add("minterpolate", f"fps={target.numerator}/{target.denominator}:mi_mode=mci:mc_mode=aobmc:me_mode=bidir")
+    moved = graph.add(
+        "minterpolate", f"fps={target.numerator}/{target.denominator}:mi_mode=mci:mc_mode=aobmc:me_mode=bidir"
+    )
     form, leaving = graph.add("format", "rgb24"), graph.add("buffersink")
     entry.link_to(moved)
     moved.link_to(form)

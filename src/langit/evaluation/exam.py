@@ -20,6 +20,7 @@ from PIL import Image
 
 from langit.catalog import Bundle
 from langit.evaluation import distribution, expectation, following, permanence, physics, stability
+from langit.evaluation.curves import Curve, curves
 from langit.evaluation.expectation import Surprise, surprise
 from langit.evaluation.footage import Examined
 from langit.evaluation.papers import NAMES, Form, Paper, answer, set_papers
@@ -46,6 +47,7 @@ class Settings:
     count: int = 24  # clips of every task, and four times as many of scenes of the test split
     pairs: int = 24  # of every violation
     seed: int = 0
+    curve_clips: int = 8  # simulated clips that each kind of corruption is tried on
 
     def __post_init__(self) -> None:
         for name in ("count", "pairs"):
@@ -53,7 +55,7 @@ class Settings:
                 raise InputError(f"A {name} of {getattr(self, name)} was asked for; give 1 to 1000.")
 
 
-QUICK = Settings(count=4, pairs=4)
+QUICK = Settings(count=4, pairs=4, curve_clips=2)
 
 OnProgress = Callable[[str, int, int], None]
 """(what is being done, how much is done, of how much)."""
@@ -81,6 +83,7 @@ class Outcome:
     clips: tuple[Examined, ...]
     own: tuple[Examined, ...]  # the simulator's
     surprises: tuple[Surprise, ...]
+    curves: tuple[Curve, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)  # making, measuring
 
 
@@ -102,9 +105,9 @@ def examine(bundle: Bundle, output: Path, settings: Settings, on_progress: OnPro
     measured = time.process_time()
     _look(own, "looking at the simulator's clips", on_progress)
     rows = _rows(readings, measure(own, [], unable) + distribution.measure(real[1::2], real[::2]))
-    return Outcome(
-        rows, tuple(clips), tuple(own), tuple(surprises), {"making": made - started, "measuring": measured - made}
-    )
+    drawn_curves = curves(papers, real, settings.curve_clips, on_progress)
+    seconds = {"making": made - started, "measuring": measured - made}
+    return Outcome(rows, tuple(clips), tuple(own), tuple(surprises), drawn_curves, seconds)
 
 
 def examine_clips(clips: Sequence[Examined], on_progress: OnProgress) -> Outcome:
@@ -112,11 +115,11 @@ def examine_clips(clips: Sequence[Examined], on_progress: OnProgress) -> Outcome
     started = time.process_time()
     _look(clips, "looking at the clips", on_progress)
     rows = _rows(measure(clips, [], {}) + distribution.measure([clip.frames for clip in clips], []), [])
-    return Outcome(rows, tuple(clips), (), (), {"making": 0.0, "measuring": time.process_time() - started})
+    return Outcome(rows, tuple(clips), (), (), (), {"measuring": time.process_time() - started})
 
 
 def measure(clips: Sequence[Examined], surprises: Sequence[Surprise], unable: dict[str, str]) -> list[Reading]:
-    """Every reading of single clips; what the model is unable to do is told as the reason where nothing could be read."""
+    """Every reading of single clips; what the model cannot do at all is told as the reason where nothing was read."""
     readings = [
         *following.measure(clips),
         *physics.measure(clips),
@@ -305,11 +308,12 @@ def hardware() -> str:
             (line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line), name
         )
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{name}, {len(os.sched_getaffinity(0))} cores, {torch.get_num_threads()} threads{gpu}, torch {torch.__version__}"
+    cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
+    return f"{name}, {cores} cores, {torch.get_num_threads()} threads{gpu}, torch {torch.__version__}"
 
 
 def commit() -> str:
-    """The commit of the source that runs, with + when it was changed since; the package's version where there is none."""
+    """The commit of the source that runs, + when it was changed since; the package's version where there is none."""
     import subprocess
 
     from langit import __version__

@@ -1,7 +1,8 @@
 """Violation of expectation: is a model more surprised by what cannot be than by what can?
 
-After LikePhys (arXiv 2510.11512): of matched valid and invalid clips, the share of pairs in which the invalid one has the
-higher denoising loss at equal noise (`violations` says how ours are matched). This is the one measure that looks into the model: its own loss, and nothing else.
+After LikePhys (arXiv 2510.11512): of matched valid and invalid clips, the share of pairs in which the invalid one has
+the higher denoising loss at equal noise (`violations` says how ours are matched). This is the one measure that looks
+into the model: at its own loss, and nothing else.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Surprise:
 
 @torch.inference_mode()
 def losses(bundle: Bundle, clips: Sequence[Frames], prompt: str, seed: int) -> list[float]:
-    """The mean velocity loss of each clip over `LEVELS`, all with the same noise, the same levels and the same prompt."""
+    """The mean velocity loss of each clip over `LEVELS`, all with the same noise, levels and prompt."""
     tokenizer, device = bundle.tokenizer, bundle.device
     latents = [encode(tokenizer, _legal(bundle, frames)) for frames in clips]
     x, layout = pack(latents, bundle.config.patch)

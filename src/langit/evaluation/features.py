@@ -1,7 +1,7 @@
 """A small network from a clip to what is in it; what it computes just before its answer is a clip's features.
 
-Trained on the simulator's own states by `fit_features` (no judge model, no outside weights): who is there, what happens,
-how it is lit and filmed, where things are and how they move. 16 frames of 48x48 in, 112 features out.
+Trained on the simulator's own states by `fit_features` (no judge model, no outside weights): who is there, what
+happens, how it is lit and filmed, where things are and how they move. 16 frames of 48x48 in, 112 features out.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +34,7 @@ class FeatureNetwork(nn.Module):
     def __init__(self, num_answers: int):
         super().__init__()
         widths = (3, 24, 48, 64)
-        self.frames = nn.ModuleList(
-            nn.Conv3d(a, b, (1, 3, 3), (1, 2, 2), (0, 1, 1)) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.frames = nn.ModuleList(nn.Conv3d(a, b, (1, 3, 3), (1, 2, 2), (0, 1, 1)) for a, b in pairwise(widths))
         self.motion = nn.ModuleList([nn.Conv3d(64, 80, 3, 2, 1), nn.Conv3d(80, NUM_FEATURES, 3, 2, 1)])
         self.norms = nn.ModuleList(nn.GroupNorm(8, width) for width in (24, 48, 64, 80, NUM_FEATURES))
         self.answer = nn.Linear(NUM_FEATURES, num_answers)

@@ -11,6 +11,8 @@ from langit.evaluation.footage import Examined
 from langit.evaluation.observation import Track
 from langit.simulator.world import Array
 
+EDGE = 0.6  # pixels
+LOSS = 0.25  # of its usual area
 NEAR = 0.1  # of the frame: what stands as near to a true place may be that thing, whatever its colour
 
 
@@ -32,8 +34,8 @@ class Followed:
 
 
 def follow(clip: Examined, thing: int) -> Followed:
-    """The tracks of the thing's colour, and those that begin where it is, put together: at each frame the one nearest to
-    where it was last."""
+    """The tracks of the thing's colour, and those that begin where it is, put together: at each frame the one
+    nearest to where it was last."""
     tracks, told = clip.observation.tracks, clip.told
     candidates = [i for i, track in enumerate(tracks) if _may_be(track, clip, thing)]
     num_frames = len(clip.frames)
@@ -51,9 +53,26 @@ def follow(clip: Examined, thing: int) -> Followed:
         rows = [getattr(tracks[i], name)[frame] if i >= 0 else np.nan for frame, i in enumerate(chosen)]
         return np.array(rows, np.float32)
 
-    visible = chosen >= 0
-    whole = np.array([i >= 0 and bool(tracks[i].whole[frame]) for frame, i in enumerate(chosen)])
-    return Followed(thing, gathered("x"), gathered("y"), gathered("area"), visible, whole, chosen)
+    area = gathered("area")
+    return Followed(thing, gathered("x"), gathered("y"), area, chosen >= 0, _whole(clip, chosen, area), chosen)
+
+
+def _whole(clip: Examined, chosen: NDArray[np.intp], area: Array) -> NDArray[np.bool_]:
+    """(F,): seen inside the frame at about its usual area.
+
+    What moves in the plane that the camera faces keeps its area, so this tells a hidden part as well as a contact on the
+    screen does, and does not lose the frames in which things merely touch.
+    """
+    height, width = clip.told.size
+    inside = np.zeros(len(chosen), bool)
+    for frame in np.flatnonzero(chosen >= 0):
+        left, top, right, bottom = clip.observation.tracks[chosen[frame]].boxes[frame]
+        inside[frame] = left * width > EDGE and top * height > EDGE
+        inside[frame] &= (1 - right) * width > EDGE and (1 - bottom) * height > EDGE
+    if not inside.any():
+        return inside
+    usual = float(np.median(area[inside]))
+    return np.asarray(inside & (area > (1 - LOSS) * usual) & (area < usual / (1 - LOSS)))
 
 
 def _may_be(track: Track, clip: Examined, thing: int) -> bool:

@@ -17,7 +17,7 @@ CHANCE_CLIPS = 24  # clips that are held against each other's prompts
 
 
 def measure(clips: Sequence[Examined]) -> list[Reading]:
-    """Per attribute and language the share of clips that show what their prompt asks; beside it what shuffled prompts give."""
+    """Per attribute and language the share of clips that show what is asked; beside it what shuffled prompts give."""
     asked = [(clip, clip.asked) for clip in clips if clip.asked is not None]
     if not asked:
         return [missing(PART, "all attributes", "no clip has a prompt whose answer is known")]
@@ -30,7 +30,7 @@ def measure(clips: Sequence[Examined]) -> list[Reading]:
             of_language = [a for a, (_, prompt) in zip(answers, asked, strict=True) if prompt.language == code]
             if not of_language:
                 continue
-            values = [float(a[attribute]) if a[attribute] is not None else np.nan for a in of_language]
+            values = [np.nan if (answer := a[attribute]) is None else float(answer) for a in of_language]
             name = f"{attribute.replace('_', ' ')}, {language}"
             shuffled = by_chance[attribute]
             beside = "" if shuffled is None else f"with shuffled prompts {shuffled:.0%}"

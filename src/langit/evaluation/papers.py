@@ -2,7 +2,7 @@
 
 | task | what the model is given | frames |
 |---|---|---|
-| uniform, collision, parabola, occlusion | the prompt and the first frames (PhyWorld's three, rounded up to whole latents) | native |
+| uniform, collision, parabola, occlusion | the prompt and the first frames (three, up to whole latents) | native |
 | fall, bounce | the prompt and the first frame | native |
 | static | the prompt | native |
 | extension | the prompt and the first frame, then the last frames of each window | several windows |
@@ -148,15 +148,15 @@ class Paper:
 
 
 def set_papers(form: Form, count: int, seed: int) -> tuple[list[Paper], dict[str, str]]:
-    """`count` papers of every task that the model can do (and of prompts, the four of each of `count` scenes), and why it
-    cannot do the others."""
+    """`count` papers of every task that the model can do (of prompts, the four of each of `count` scenes), and why
+    it cannot do the others."""
     if form.frames < FEWEST_FRAMES:
         why = f"the model makes {form.frames} frames at a time and motion needs {FEWEST_FRAMES}"
         return [], dict.fromkeys(ORDER, why)
     unable = {}
     if 2 * form.frames - 1 > form.max_frames:
         unable["pan"] = (
-            f"away and back takes {2 * form.frames - 1} frames at the model's native length and it makes {form.max_frames}"
+            f"away and back takes {2 * form.frames - 1} frames at the model's native length; it makes {form.max_frames}"
         )
     if form.given >= form.frames:
         why = f"the {form.given} frames that would be given leave nothing of {form.frames} to make"

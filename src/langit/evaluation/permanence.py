@@ -108,8 +108,8 @@ def returning(clip: Examined) -> float:
 
 
 def steadiness(clip: Examined) -> tuple[float, float]:
-    """(share of the frames that were made with the right number of things, share of things and frames with a thing of the
-    right colour and shape in its place)."""
+    """(share of the frames that were made with the right number of things, share of things and frames with a thing of
+    the right colour and shape in its place)."""
     made = range(max(clip.given, 1), len(clip.frames))
     if not made:
         return math.nan, math.nan

@@ -4,15 +4,16 @@ Places on the screen become metres at the true distance from the camera (the sce
 faces). Velocities are differences of neighbouring frames, of the truth as of the clip.
 
 The velocity error is that of PhyWorld (arXiv 2411.02385): the mean distance between the velocities seen and the true
-ones, over frames and things. Twice: unbiased, and as theirs is read (pixel i of S drawn at i / (S - 1) and read at i / S,
-which makes every speed (S - 1) / S of what it is). Their units are those of their world and their clips have 32 frames of
-128x128 at 10 fps with 3 frames given: their figures stand beside ours, not against them.
+ones, over frames and things. Twice: unbiased, and as theirs is read (pixel i of S drawn at i / (S - 1) and read at i /
+S, which makes every speed (S - 1) / S of what it is). Their units are those of their world and their clips have 32
+frames of 128x128 at 10 fps with 3 frames given: their figures stand beside ours, not against them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,9 @@ PHYWORLD = {  # velocity error of DiT-S / B / L at 3M clips; the floor of their 
     "parabola": ".047 / .036 / .033, floor .0210; out of distribution .29 to .34",
 }
 FOLLOWED_SHARE = 0.5  # of the frames in question: a thing seen less is not followed
+AWAY = 0.15  # of the frame
 LANDED = 0.25  # metres over its height at rest
+FALLING = 0.15  # metres between frames
 LATE = 1.5  # times the true flight: a flight that lasts longer is fitted so far
 REST_FRAMES, REST_SPEED = 5, 0.2  # frames at the end, m/s
 FLOATING = 0.35  # metres of air under a thing at rest
@@ -72,7 +75,14 @@ def measure(clips: Sequence[Examined]) -> list[Reading]:
     return readings
 
 
-def _read(name, unit, better, clips, value, why):  # type: ignore[no-untyped-def]
+def _read(
+    name: str,
+    unit: str,
+    better: Literal["higher", "lower"],
+    clips: Sequence[Examined],
+    value: Callable[[Examined], float],
+    why: str,
+) -> Reading:
     if not clips:
         return missing(PART, name, "there are no clips of its kind")
     return reading(PART, name, unit, better, [value(clip) for clip in clips], why=why)
@@ -122,14 +132,17 @@ def is_followed(clip: Examined) -> float:
 
 def velocity_error(clip: Examined, *, biased: bool = False) -> float:
     """Mean distance between seen and true velocities in m/s; NaN when a thing is not followed."""
-    if not is_followed(clip) == 1.0:
+    if is_followed(clip) != 1.0:
         return math.nan
     width = clip.told.size[1]
     errors = []
     for thing in acting(clip):
         followed = follow(clip, thing)
         counted = counted_frames(clip, thing)
-        seen = in_space(clip, followed, where=followed.whole, scale=(width - 1) / width if biased else 1.0)
+        # What is cut by the frame's edge is not read, unless it is far from where it should be.
+        away = np.hypot(*(np.stack([followed.x, followed.y]) - clip.told.centroids[:, thing].T)) > AWAY
+        where = followed.whole | (followed.visible & away)
+        seen = in_space(clip, followed, where=where, scale=(width - 1) / width if biased else 1.0)
         apart = np.linalg.norm(np.diff(seen - clip.told.positions[:, thing], axis=0), axis=-1) * clip.fps
         errors.append(apart[counted[1:] & np.isfinite(apart)])
     every = np.concatenate(errors)
@@ -151,13 +164,24 @@ def gravity_error(clip: Examined) -> float:
     true_flight = np.cumsum(clip.told.touching[:, thing]) == 0
     longest = start + round(LATE * max(int(true_flight.sum()) - start, 0))
     height = heights(clip, thing)[: longest + 1]
-    low = np.flatnonzero((height < LANDED) & (np.arange(len(height)) > start))
-    flight = np.arange(start, low[0] if len(low) else len(height))
+    flight = np.arange(start, _landing(height, start))
     flight = flight[np.isfinite(height[flight])]
     if len(flight) < 4:
         return math.nan
     acceleration = 2 * np.polyfit(flight / clip.fps, height[flight], 2)[0]
     return float(abs(-acceleration - clip.told.gravity) / clip.told.gravity)
+
+
+def _landing(height: Array, start: int) -> int:
+    """The first frame that is no longer of the flight: low, or less far below the frame before than that one was below
+    its own (what falls, falls ever faster)."""
+    for frame in range(start + 1, len(height)):
+        if height[frame] < LANDED:
+            return frame
+        fallen, before = height[frame - 1] - height[frame], height[max(frame - 2, start)] - height[frame - 1]
+        if before > FALLING and fallen < 0.75 * before:
+            return frame
+    return len(height)
 
 
 def restitution_error(clip: Examined) -> float:
@@ -215,7 +239,7 @@ def momentum_error(clip: Examined) -> float:
     if len(pair) < 2 or hit is None or hit < 3 or hit + AFTER_HIT >= clip.told.num_frames:
         return math.nan
     before, after = slice(max(hit - AFTER_HIT, 0), hit), slice(hit + 1, hit + 1 + AFTER_HIT)
-    seen, true = np.zeros((2, 3)), np.zeros((2, 3))
+    seen, true = (np.zeros((2, 3), np.float64) for _ in range(2))
     for thing in pair:
         mass = volume(clip.told.things[thing])
         followed = follow(clip, thing)
@@ -227,7 +251,7 @@ def momentum_error(clip: Examined) -> float:
             seen[row] += mass * np.nanmean(moved, axis=0) * clip.fps
             true[row] += mass * np.diff(clip.told.positions[frames, thing], axis=0).mean(0) * clip.fps
     change = (seen[1] - seen[0]) - (true[1] - true[0])
-    return float(np.linalg.norm(change) / max(np.linalg.norm(true[0]), 1e-6))
+    return float(np.linalg.norm(change)) / max(float(np.linalg.norm(true[0])), 1e-6)
 
 
 def _hit_frame(clip: Examined) -> int | None:

@@ -1,7 +1,7 @@
 """Prompt following: of what a prompt asks, how much is seen in the clip, attribute by attribute.
 
-The things that are seen are matched to those asked for once for all attributes, by everything known of both; so "a red ball and a
-blue cube" is not answered by a blue ball and a red cube, and an event counts only when the right thing does it.
+The things that are seen are matched to those asked for once for all attributes, by everything known of both; so "a red
+ball and a blue cube" is not answered by a blue ball and a red cube, and an event counts only when the right thing does it.
 
 Reference: VBench-2.0 controllability, 22.1 for Sora (arXiv 2503.21755); other prompts and judges, so a neighbour in kind
 and not in number.
@@ -53,14 +53,15 @@ def score(observation: Observation, expectation: Expectation) -> Answers:
         answers["relation"] = all(
             _has_relation(observation, match, one.kind, one.subject, one.object) for one in expectation.relations
         )
-    for attribute, asked, seen in (
+    scene: tuple[tuple[Attribute, str | None, str], ...] = (
         ("camera", expectation.camera_move, observation.camera_move),
         ("light", expectation.light_time, observation.light_time),
         ("light_side", expectation.light_side, observation.light_side),
         ("ground", expectation.ground, observation.ground),
-    ):
+    )
+    for attribute, asked, seen in scene:
         if asked is not None:
-            answers[attribute] = asked == seen  # type: ignore[literal-required]
+            answers[attribute] = asked == seen
     return answers
 
 
@@ -81,7 +82,9 @@ def match_things(observation: Observation, expectation: Expectation) -> dict[int
 def _agreement(observation: Observation, index: int, expectation: Expectation, k: int, wanted: Wanted) -> float:
     track = observation.tracks[index]
     total = sum(
-        MATCHING[name] for name in ("colour", "shape", "material", "size") if getattr(track, name) == getattr(wanted, name)
+        MATCHING[name]
+        for name in ("colour", "shape", "material", "size")
+        if getattr(track, name) == getattr(wanted, name)
     )
     does = {event.kind for event in observation.events if event.subject == index}
     asked = {happening.kind for happening in expectation.happenings if happening.subject == k}

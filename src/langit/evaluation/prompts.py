@@ -1,11 +1,12 @@
 """Prompts that training never showed, with what a clip must show to follow them.
 
-Every prompt tells a scene of the simulator's test split, so it holds a pair (colour and shape, or event and shape) that is reserved
-there, and its `answer` can be rendered: what the measure says of that clip is its ceiling. Dense prompts say everything;
-short ones one thing with its looks and what it does. The English and the Indonesian prompt of a scene say the same.
+Every prompt tells a scene of the simulator's test split, so it holds a pair (colour and shape, or event and shape) that
+is reserved there, and its `answer` can be rendered: what the measure says of that clip is its ceiling. Dense prompts say
+everything; short ones one thing with its looks and what it does. English and Indonesian prompts of a scene say the same.
 
-Scenes are asked only where pixels of 64x64 decide the answer (`is_decidable`): every thing shows `FEWEST_PIXELS` at some
-time, moves enough to be told from its neighbours in kind, and relations are clear of their thresholds.
+Scenes are asked only where pixels of 64x64 can decide the answer (`is_decidable`): every thing that is told is well seen
+with `FEWEST_PIXELS` in four frames or more, nothing is half seen and untold, and no two things share a colour. Of what
+happens, only what the thing that acts first does is asked (`asked_happenings`).
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ ASKED_EVENTS = (
     "swings",
     "spins",
 )
-"""Happenings that a prompt asks for. topples, stops, comes_out and leaves are told in dense prompts but not scored: at 8 frames a
-second and 64x64 pixels their thresholds are not seen surely enough."""
+"""Happenings that a prompt asks for. topples, stops, comes_out and leaves are told in dense prompts but not scored: at 8
+frames a second and 64x64 pixels their thresholds are not seen surely enough."""
 DIRECTED = ("rolls", "slides", "flies", "rolls_down", "goes_behind")
 ORDER_GAP = 0.5  # seconds between two happenings whose order is asked
 
@@ -94,14 +95,20 @@ class Prompt:
 
 
 def make_prompts(
-    count: int, *, seed: int = 0, languages: tuple[Language, ...] = ("en", "id"), details: tuple[Detail, ...] = ("dense", "short")
+    count: int,
+    *,
+    seed: int = 0,
+    languages: tuple[Language, ...] = ("en", "id"),
+    details: tuple[Detail, ...] = ("dense", "short"),
 ) -> tuple[Prompt, ...]:
     """Prompts of `count` scenes, each in every language and detail; the same for the same seed.
 
     Raises InputError for a count below 1.
     """
     if count < 1 or seed < 0:
-        raise InputError(f"Prompts of {count} scenes with seed {seed} were asked for; give a count of 1 or more and a seed of 0 or more.")
+        raise InputError(
+            f"Prompts of {count} scenes with seed {seed} were asked for; give a count of 1 or more and a seed of 0 or more."
+        )
     prompts: list[Prompt] = []
     scene_seed, found = FIRST_SEED + 1_000_000 * seed, 0
     while found < count:
@@ -110,9 +117,7 @@ def make_prompts(
         assert truth is not None
         facts = read_facts(scene, truth)
         if is_decidable(facts, truth):
-            prompts += [
-                _prompt(scene_seed, facts, language, detail) for detail in details for language in languages
-            ]
+            prompts += [_prompt(scene_seed, facts, language, detail) for detail in details for language in languages]
             found += 1
         scene_seed += 1
     return tuple(prompts)
@@ -171,7 +176,16 @@ def asked_happenings(facts: Facts) -> list[Happening]:
 
 def _is_asked(happening: Happening, facts: Facts) -> bool:
     thing = facts.things[happening.subject]
-    return happening.kind in ASKED_EVENTS and not thing.is_prop and (happening.kind != "hits" or happening.object is None or happening.object < 0 or not facts.things[happening.object].is_prop)
+    return (
+        happening.kind in ASKED_EVENTS
+        and not thing.is_prop
+        and (
+            happening.kind != "hits"
+            or happening.object is None
+            or happening.object < 0
+            or not facts.things[happening.object].is_prop
+        )
+    )
 
 
 def _wanted(thing: Thing) -> Wanted:
@@ -182,13 +196,17 @@ def _wanted(thing: Thing) -> Wanted:
 
 def _renumbered(happening: Happening, number: dict[int, int]) -> Happening:
     object_ = None if happening.object is None else number.get(happening.object)
-    return Happening(happening.time, happening.kind, number[happening.subject], object_, happening.direction, happening.count)
+    return Happening(
+        happening.time, happening.kind, number[happening.subject], object_, happening.direction, happening.count
+    )
 
 
 def _prompt(seed: int, facts: Facts, language: Language, detail: Detail) -> Prompt:
     if detail == "dense":
         rng = np.random.default_rng([seed, 1])
-        return Prompt(seed, language, detail, caption(facts, language=language, detail=detail, rng=rng), expectation_of(facts))
+        return Prompt(
+            seed, language, detail, caption(facts, language=language, detail=detail, rng=rng), expectation_of(facts)
+        )
     return _short(seed, facts, language)
 
 
@@ -196,7 +214,9 @@ def _short(seed: int, facts: Facts, language: Language) -> Prompt:
     """One thing, its looks and what it does first, with the ground or the hour; nothing else is asked."""
     contents = np.random.default_rng([seed, 2])
     wording = Wording(language, np.random.default_rng([seed, 3]))
-    happening = (asked_happenings(facts) or [Happening(0.0, "still", next(k for k in sorted(seen(facts)) if k >= 0))])[0]
+    happening = (asked_happenings(facts) or [Happening(0.0, "still", next(k for k in sorted(seen(facts)) if k >= 0))])[
+        0
+    ]
     thing = facts.things[happening.subject]
     looks = frozenset({"colour"} | ({"material"} if contents.random() < 0.3 else set()))
     mention = wording.indefinite(wording.noun(thing, looks))
@@ -210,7 +230,11 @@ def _short(seed: int, facts: Facts, language: Language) -> Prompt:
     spoken = Happening(happening.time, happening.kind, happening.subject, happening.object, happening.direction, None)
     text = f"{mention} {told(spoken, facts, wording, SINGULAR, object_ or wording.definite(wording.word('floor')))}"
     tells_ground = bool(contents.random() < 0.5)
-    text += f" {'on the' if wording.is_english else 'di atas'} {wording.word(facts.ground)}" if tells_ground else f" {wording.word(facts.light_time)}"
+    text += (
+        f" {'on the' if wording.is_english else 'di atas'} {wording.word(facts.ground)}"
+        if tells_ground
+        else f" {wording.word(facts.light_time)}"
+    )
     expectation = Expectation(
         things=tuple(things),
         happenings=(asked,),

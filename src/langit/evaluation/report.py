@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import json
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -32,11 +33,12 @@ SHEET_CLIPS, SHEET_FRAMES = 4, 8
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; color: #1e293b; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #cbd5e1; }
-table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .25rem .6rem; vertical-align: top; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .25rem .6rem; vertical-align: top; }
 tr:nth-child(even) td { background: #f1f5f9; } td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
-small, .why { color: #64748b; } img { max-width: 100%; image-rendering: auto; } dl { display: grid;
-grid-template-columns: max-content 1fr; gap: .1rem 1rem; } dt { color: #64748b; } dd { margin: 0; } .plots { display: flex;
-flex-wrap: wrap; gap: 1rem; }
+small, .why { color: #64748b; } img { max-width: 100%; image-rendering: auto; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; } dt { color: #64748b; } dd { margin: 0; }
+.plots { display: flex; flex-wrap: wrap; gap: 1rem; }
 @media (prefers-color-scheme: dark) { body { background: #0f172a; color: #e2e8f0; }
 tr:nth-child(even) td { background: #1e293b; } }
 """
@@ -50,10 +52,16 @@ def write_report(outcome: Outcome, about: dict[str, Any], output: Path) -> Path:
         **about,
         "seconds": {name: round(value, 1) for name, value in outcome.seconds.items()},
         "rows": [asdict(row) for row in outcome.rows],
+        "curves": [_without_nan(asdict(one)) for one in outcome.curves],
+        "examined": [clip.name for clip in outcome.clips],
     }
     write_aside(output / "report.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     write_aside(output / "index.html", _page(outcome, found))
     return output / "index.html"
+
+
+def _without_nan(curve: dict[str, Any]) -> dict[str, Any]:
+    return {**curve, "values": [value if math.isfinite(value) else None for value in curve["values"]]}
 
 
 def told(estimate: Estimate | None, unit: str) -> str:
@@ -91,11 +99,8 @@ def terminal_table(rows: Sequence[Row]) -> Table:
 
 
 def _page(outcome: Outcome, found: dict[str, Any]) -> str:
-    facts = {key: value for key, value in found.items() if key not in ("rows", "format")}
-    shown = "".join(
-        f"<dt>{html.escape(key)}</dt><dd>{html.escape(json.dumps(value) if isinstance(value, dict) else str(value))}</dd>"
-        for key, value in facts.items()
-    )
+    facts = {key: value for key, value in found.items() if key not in ("rows", "format", "curves", "examined")}
+    shown = "".join(f"<dt>{html.escape(key)}</dt><dd>{html.escape(str(value))}</dd>" for key, value in facts.items())
     parts = [
         '<!doctype html><html lang="en"><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
@@ -109,6 +114,11 @@ def _page(outcome: Outcome, found: dict[str, Any]) -> str:
         parts.append(f"<h2>{html.escape(part.capitalize())}</h2>")
         parts.append(_table([row for row in outcome.rows if row.part == part]))
         parts.append(f'<div class="plots">{_plots(part, outcome)}</div>')
+    if outcome.curves:
+        parts.append(
+            "<h2>What the measures notice</h2><p>The simulator's own clips, damaged more and more: the measure beside "
+            f'each kind of damage must worsen with it.</p><div class="plots">{_curves(outcome)}</div>'
+        )
     parts.append("<h2>Clips</h2>" + _sheets(outcome))
     return "\n".join(parts) + "</html>\n"
 
@@ -154,6 +164,19 @@ def _over_time(outcome: Outcome, value: Any) -> tuple[list[Line], list[float]]:
         lines.append(Line(label, seconds, [float(point) for point in mean]))
         joins = [join / long[0].fps for join in long[0].joins]
     return lines, joins
+
+
+def _curves(outcome: Outcome) -> str:
+    return "".join(
+        line_plot(
+            f"{one.kind.replace('_', ' ')} ({one.task}): {one.name}",
+            "strength of the corruption",
+            one.unit,
+            [Line("", one.strengths, one.values)],
+            top=None if one.unit or one.better == "lower" else 1.05,
+        )
+        for one in outcome.curves
+    )
 
 
 def _surprise_plot(outcome: Outcome) -> str:

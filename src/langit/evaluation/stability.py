@@ -63,7 +63,7 @@ def steps(clip: Examined) -> Levels:
 
 
 def seam(clip: Examined, join: int) -> float:
-    """How much more the frame at a join differs from the one before than neighbouring frames about it do; 0 at least."""
+    """How much more the frame at a join differs from the one before than its neighbours do; 0 at least."""
     step = steps(clip)
     about = np.concatenate([step[max(join - 1 - NEIGHBOURS, 0) : join - 1], step[join : join + NEIGHBOURS]])
     if not 1 <= join < len(clip.frames) or not len(about):

@@ -9,10 +9,11 @@
 | reversed gravity | a thing rises as it should fall |
 | frozen shadow | a thing moves and its shadow stays where it was |
 
-All clips are rendered alike, from simulator states, and matched in what single frames show, because less to see is easier
-to denoise: what vanishes is compared with the mean of a clip in which it stays and one in which it never was, what changes
-colour with the mean of both colours, what jumps plays the two halves of the valid clip in the other order, and what rises
-is the fall mirrored in height. The prompt names the things and the scene, not where they are or what happens.
+All clips are rendered alike, from simulator states, and matched in what single frames show, because less to see is
+easier to denoise: what vanishes is compared with the mean of a clip in which it stays and one in which it never was,
+what changes colour with the mean of both colours, what jumps plays the two halves of the valid clip in the other order,
+and what rises is the fall mirrored in height. The prompt names the things and the scene, not where they are or what
+happens.
 """
 
 from __future__ import annotations

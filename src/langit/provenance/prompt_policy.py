@@ -19,6 +19,7 @@ Forms = frozenset[str]
 _LANGUAGES = ("english", "indonesian")
 _ARTICLES = frozenset({"a", "an", "the"})
 _DIGITS = {"0": "o", "3": "e", "4": "a", "5": "s", "6": "g", "7": "t", "8": "b", "9": "g", "@": "a", "$": "s", "+": "t"}
+_MAX_WORD, _MAX_SPACED = 60, 600  # letters of a word, and letters with gaps, that are looked at
 _ONES = "1!|"  # i in one reading, l in the other
 _LOOK_ALIKE = str.maketrans(
     {
@@ -86,19 +87,21 @@ def _readings(prompt: str) -> Iterator[list[Forms]]:
     kept = kept.translate(_LOOK_ALIKE)
     written = [match[0] for match in _WORD.finditer(kept)]
     yield [_forms(word) for word in written if word not in _ARTICLES]
-    for single, run in itertools.groupby(re.findall(r"[^\W_@$]+|[@$*]", kept), lambda part: len(part) == 1):
-        letters = list(run)
-        if single and len(letters) >= 3:
+    left = _MAX_SPACED
+    for single, run in itertools.groupby(re.findall(r"[^\W_@$]+|[@$]", kept), lambda part: len(part) == 1):
+        letters = "".join(itertools.islice(run, left)) if single else ""
+        if len(letters) >= 3:
+            left -= len(letters)
             for start in range(len(letters) - 2):  # other single letters may stand before and after the word
-                for end in range(start + 3, min(len(letters), start + 16) + 1):
-                    yield [_forms("".join(letters[start:end]))]
+                for end in range(start + 3, min(len(letters), start + 12) + 1):
+                    yield [_forms(letters[start:end])]
 
 
 @lru_cache(maxsize=4096)
 def _forms(word: str) -> Forms:
     """The word with digits read as letters and stretched letters read as one, and as two."""
-    forms = {word}
-    if any(letter.isalpha() for letter in word) and not word.isalpha():
+    forms = {word[:_MAX_WORD]}
+    if len(word) <= _MAX_WORD and any(letter.isalpha() for letter in word) and not word.isalpha():
         plain = "".join(_DIGITS.get(letter, letter) for letter in word)
         forms |= {re.sub(f"[{re.escape(_ONES)}]", letter, plain) for letter in "il"}
     for form in tuple(forms):
@@ -111,7 +114,8 @@ def _matches(words: Sequence[Forms], index: Mapping[str, tuple[_Entry, ...]]) ->
     for at, forms in enumerate(words):
         starts = {form[:2] for form in forms}
         if any("*" in form for form in forms):
-            starts = set(index)
+            firsts = {form[0] for form in forms}
+            starts = {start for start in index if start[0] in firsts}
         for entry in itertools.chain.from_iterable(index.get(start, ()) for start in starts):
             there = words[at : at + len(entry.words)]
             if len(there) == len(entry.words) and all(map(_is_word, there, entry.words)):
@@ -119,9 +123,10 @@ def _matches(words: Sequence[Forms], index: Mapping[str, tuple[_Entry, ...]]) ->
 
 
 def _is_word(forms: Forms, listed: str) -> bool:
-    if listed.endswith("*"):
-        return any(form.startswith(listed[:-1]) for form in forms)
-    return listed in forms or any("*" in form and _is_starred(form, listed) for form in forms)
+    stem = listed.removesuffix("*")
+    if any("*" in form and _is_starred(form, stem) for form in forms):
+        return True
+    return listed in forms if stem == listed else any(form.startswith(stem) for form in forms)
 
 
 def _is_starred(form: str, listed: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,8 @@ def _watermark(path: Path) -> Finding:
     from langit.media import open_frames
 
     try:
-        with open_frames(path) as frames:
+        with warnings.catch_warnings(), open_frames(path) as frames:
+            warnings.simplefilter("ignore")  # of damaged footage: what can be read of it is looked at
             found = find_mark(itertools.islice(frames, _MAX_FRAMES))
     except InputError:
         return Finding("nothing", "Watermark: none; this file holds no frames that can be read.")

@@ -32,7 +32,7 @@ from langit.types import Frames, InputError
 Floats = npt.NDArray[np.float32]
 
 BITS = 16
-MIN_SIDE, MIN_FRAMES = 64, 8
+MIN_SIDE, MIN_FRAMES, STILL_SIDE = 64, 8, 128  # from STILL_SIDE on one frame is enough
 _WINDOW = 8  # frames whose average carries the mark
 _STEPS = {64: 0.64, 128: 0.40, 256: 0.24}
 """The lattice's step in grey levels (of a coefficient's mean square), from the shorter side on that it is used at."""
@@ -66,20 +66,20 @@ class FoundMark:
 
 def can_mark(shape: tuple[int, ...]) -> bool:
     """Whether `mark` takes frames of this shape (F, H, W, 3)."""
-    return shape[0] >= MIN_FRAMES and min(shape[1:3]) >= MIN_SIDE
+    return min(shape[1:3]) >= (MIN_SIDE if shape[0] >= MIN_FRAMES else STILL_SIDE)
 
 
 def mark(frames: Frames, payload: Payload) -> Frames:
     """Frames uint8 (F, H, W, 3) with the mark in them, at 39 dB and more from what they were.
 
-    A mark that was there is replaced. `InputError` below 8 frames or 64 pixels a side, where it would not last. Footage
-    that is all black or all white has no room for it.
+    A mark that was there is replaced. `InputError` below 64 pixels a side (128 for less than 8 frames), where it would
+    not last. Footage that is all black or all white has no room for it.
     """
     if not can_mark(frames.shape):
         count, height, width = frames.shape[:3]
         raise InputError(
             f"A clip of {count} frames of {width}x{height} is too small for a watermark that lasts; "
-            f"it takes {MIN_FRAMES} frames of {MIN_SIDE}x{MIN_SIDE} at least."
+            f"it takes {MIN_FRAMES} frames of {MIN_SIDE}x{MIN_SIDE}, or one of {STILL_SIDE}x{STILL_SIDE}, at least."
         )
     step = next(size for side, size in reversed(_STEPS.items()) if min(frames.shape[1:3]) >= side)
     target = _code().dither + 0.5 * (_chips(payload.instance) < 0)

@@ -11,14 +11,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from langit.server import routes_files, routes_videos, routes_webhooks
+from langit.server import routes_files, routes_verbs, routes_videos, routes_webhooks
 from langit.server.context import Server, TheCaller, TheServer
 from langit.server.errors import ApiError, from_validation
 from langit.server.middleware import Surround
 from langit.server.openapi import document
 from langit.server.schema import ServedModelInfo
 
-models = APIRouter(tags=["models"])
+models = APIRouter(prefix="/v1", tags=["models"])
 health = APIRouter(tags=["health"])
 
 
@@ -68,8 +68,8 @@ def build(server: Server) -> FastAPI:
     app = FastAPI(title="langit", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.server = server
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
-    for router in (routes_videos.router, routes_files.router, routes_webhooks.router, models):
-        app.include_router(router, prefix="/v1")
+    for router in (routes_videos.router, routes_verbs.router, routes_files.router, routes_webhooks.router, models):
+        app.include_router(router)
     app.include_router(health)
     app.add_middleware(Surround, metrics=server.metrics, upload_mb=server.settings.limits.upload_mb)
 
@@ -86,7 +86,9 @@ def build(server: Server) -> FastAPI:
     async def misdirected(request: Request, error: HTTPException) -> JSONResponse:
         method, path = request.method, request.url.path[:200]
         if error.status_code == 404:
-            answer = ApiError(404, f"Invalid URL ({method} {path}); /openapi.json lists those there are.", code="unknown_url")
+            answer = ApiError(
+                404, f"Invalid URL ({method} {path}); /openapi.json lists those there are.", code="unknown_url"
+            )
         elif error.status_code == 405:
             answer = ApiError(405, f"Not allowed to {method} on {path}.", code="method_not_allowed")
         else:

@@ -45,7 +45,9 @@ class BatchRunner:
         query = sa.select(files).where(files.c.id == body.input_file_id, files.c.owner == caller.owner)
         with self.database.write() as connection:
             if connection.execute(query).first() is None:
-                raise invalid(f"There is no file {body.input_file_id[:80]!r}; upload one with the purpose batch.", "input_file_id")
+                raise invalid(
+                    f"There is no file {body.input_file_id[:80]!r}; upload one with the purpose batch.", "input_file_id"
+                )
             identifier, now = new_id("batch"), int(time.time())
             shown = {
                 "completion_window": body.completion_window,
@@ -69,7 +71,7 @@ class BatchRunner:
             raise ApiError(404, f"There is no batch {identifier[:80]!r}.", code="not_found")
         return _shown(row)
 
-    def list(self, caller: Caller, after: str | None, limit: int) -> tuple[list[dict[str, Any]], bool]:
+    def page(self, caller: Caller, after: str | None, limit: int) -> tuple[list[dict[str, Any]], bool]:
         query = sa.select(batches).where(batches.c.owner == caller.owner).order_by(batches.c.number.desc())
         if after is not None:
             self.find(caller, after)
@@ -91,7 +93,7 @@ class BatchRunner:
             return
         caller = Caller(row["owner"], self._limits(row["owner"]))
         try:
-            lines = list(self._lines(row))
+            lines = [*self._lines(row)]
         except ApiError as error:
             problem = {"code": error.code, "message": error.message, "param": None, "line": None}
             self._end(row, "failed", {"errors": {"object": "list", "data": [problem]}, "failed_at": int(time.time())})
@@ -134,7 +136,10 @@ class BatchRunner:
                     continue
                 open_.discard(number)
                 if video is None:
-                    answers[number] |= {"status": 404, "error": {"error": {"message": "The video was deleted.", "code": "not_found"}}}
+                    answers[number] |= {
+                        "status": 404,
+                        "error": {"error": {"message": "The video was deleted.", "code": "not_found"}},
+                    }
                 else:
                     shown = Video.of(video).model_dump()
                     answers[number] |= {"status": 200, "body": shown, "ended": video["status"]}
@@ -147,7 +152,8 @@ class BatchRunner:
         self._finish(caller, row, answers)
 
     def _finish(self, caller: Caller, row: Row, answers: dict[int, dict[str, Any]]) -> None:
-        good, bad = [], []
+        good: list[str] = []
+        bad: list[str] = []
         for number in sorted(answers):
             answer = answers[number]
             body = answer.get("body") or answer.get("error")
@@ -201,7 +207,9 @@ class BatchRunner:
             raise invalid("The input file is not text in UTF-8.", None, "invalid_file") from None
         lines = [line for line in text.splitlines() if line.strip()]
         if not 1 <= len(lines) <= MOST_LINES:
-            raise invalid(f"The input file has {len(lines)} requests; a batch has 1 to {MOST_LINES}.", None, "invalid_file")
+            raise invalid(
+                f"The input file has {len(lines)} requests; a batch has 1 to {MOST_LINES}.", None, "invalid_file"
+            )
         for number, line in enumerate(lines, 1):
             try:
                 values = json.loads(line)

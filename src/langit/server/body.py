@@ -91,7 +91,7 @@ def _json(content: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         raise invalid("The body is not JSON that can be read.", None, "invalid_json") from None
     if not isinstance(values, dict):
-        raise invalid("The body is an object in JSON, such as {\"prompt\": \"a red ball\"}.", None, "invalid_json")
+        raise invalid('The body is an object in JSON, such as {"prompt": "a red ball"}.', None, "invalid_json")
     _check(values)
     return values
 

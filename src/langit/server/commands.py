@@ -45,7 +45,9 @@ class ServeOptions:
 def serve(options: ServeOptions, say: Say) -> None:
     """Answer requests until stopped, with a worker beside unless told otherwise. `InputError` for what cannot be."""
     if options.keyless and not is_loopback(options.host):
-        raise InputError(f"--no-key is for this machine alone, and {options.host} can be reached from others; leave it out.")
+        raise InputError(
+            f"--no-key is for this machine alone, and {options.host} can be reached from others; leave it out."
+        )
     settings = settings_of(options.data, options.database_url, options.storage_url)
     listening = _listen(options.host, options.port)
     helper = _Helper(options) if options.worker else None
@@ -127,7 +129,8 @@ def _answer(options: ServeOptions, settings: Settings, listening: socket.socket,
     say(f"langit listens on {url}; its data is in {options.data}.")
     if not list_keys(server.database) and not options.keyless and not os.environ.get(ENVIRONMENT):
         key = create_key(server.database, "first")
-        say(f"Here is its first key; it is not shown again. Ready to run (pip install openai):\n\n{SNIPPET.format(url=url, key=key)}\n")
+        say("Here is its first key; it is not shown again. Ready to run (pip install openai):\n")
+        say(f"{SNIPPET.format(url=url, key=key)}\n")
     config = uvicorn.Config(
         build(server),
         log_level="warning",

@@ -52,10 +52,9 @@ class Server:
         self.spool = Path(tempfile.mkdtemp(prefix="langit-api-"))
         self.references = References(self.database, self.storage, self.outside, self.spool)
         self.fleet = Fleet(self.database)
-        self.intake = Intake(settings, self.jobs, self.references, self.fleet)
-        self.batches = BatchRunner(
-            self.database, self.queues, self.storage, self.jobs, self.intake, settings.limits
-        )
+        policy = settings.provenance.policy_file(self.data)
+        self.intake = Intake(settings, self.jobs, self.references, self.fleet, policy)
+        self.batches = BatchRunner(self.database, self.queues, self.storage, self.jobs, self.intake, settings.limits)
         self.rates, self.metrics = Rates(), Metrics(self.database)
         self._callers: dict[str, tuple[float, Caller]] = {}
 
@@ -88,7 +87,9 @@ class Server:
             if self.keyless:
                 return Caller(KEYLESS, self.settings.limits)
             shown = f"{secret[:6]}...{secret[-2:]}" if len(secret) > 12 else "that"
-            raise _unauthorized(f"Incorrect API key provided: {shown}. `langit keys list` shows the keys of this server.")
+            raise _unauthorized(
+                f"Incorrect API key provided: {shown}. `langit keys list` shows the keys of this server."
+            )
         if len(self._callers) > 10_000:
             self._callers.clear()
         self._callers[secret] = (now, found)

@@ -71,11 +71,15 @@ def decode(kind: Kind, source: Path, target: Path, bounds: Bounds) -> Decoded:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise InputError(f"The file could not be decoded within {bounds.seconds:g} seconds; send a smaller one.") from error
+        raise InputError(
+            f"The file could not be decoded within {bounds.seconds:g} seconds; send a smaller one."
+        ) from error
     try:
         answer = json.loads(done.stdout)
     except ValueError:
-        raise InputError("The file could not be decoded: it is damaged, or needs more memory than it may have.") from None
+        raise InputError(
+            "The file could not be decoded: it is damaged, or needs more memory than it may have."
+        ) from None
     if "error" in answer:
         raise InputError(str(answer["error"]).replace(str(source), "The file").replace(str(target), "The file"))
     return Decoded(**answer)

@@ -124,7 +124,8 @@ class Device:
     def _receive(self, until: float) -> tuple[Any, ...] | None:
         """The next message; None when there is none in time."""
         connection, process = self._connection, self._process
-        assert connection is not None and process is not None
+        assert connection is not None
+        assert process is not None
         try:
             if connection.poll(max(0.0, until - time.monotonic())):
                 message: tuple[Any, ...] = connection.recv()

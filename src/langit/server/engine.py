@@ -5,7 +5,8 @@ It knows neither database nor network. It ends by itself when the worker at the 
 | to it | from it |
 |---|---|
 | | ("ready", {installed model: what it can make}, [verbs]) |
-| ("make", job, folder) | ("progress", done, of), then one of ("made", outcome), ("refused", code, message), ("cancelled",), ("failed", code, message) |
+| ("make", job, folder) | ("progress", done, of) again and again, then one of the four below |
+| | ("made", outcome), ("refused", code, message), ("failed", code, message), ("cancelled",) |
 | ("cancel",) | |
 """
 
@@ -55,6 +56,8 @@ def _introduction(models: list[str], device: str) -> tuple[Any, ...]:
 
 
 def _reach(bundle: Bundle) -> dict[str, Any]:
+    from langit.generate import MAX_SECONDS
+
     config, native = bundle.config, bundle.config.native
     across, down = (config.stride[axis] * config.patch[axis] for axis in (2, 1))
     return {
@@ -62,7 +65,7 @@ def _reach(bundle: Bundle) -> dict[str, Any]:
         "height": native.height,
         "seconds": (native.frames - 1 if native.frames > 1 else 1) / native.fps,
         "fps": native.fps,
-        "max_frames": native.max_frames,
+        "max_seconds": MAX_SECONDS,
         "max_pixels": native.max_pixels,
         "max_aspect": native.max_aspect,
         "step": (across, down),
@@ -78,9 +81,8 @@ def _answer(connection: Connection, job: dict[str, Any], folder: Path, device: s
 
     def on_step(done: int, steps: int) -> None:
         connection.send(("progress", done, steps))
-        if connection.poll():
-            if connection.recv()[0] == "cancel":
-                raise _Cancelled
+        if connection.poll() and connection.recv()[0] == "cancel":
+            raise _Cancelled
 
     started = time.perf_counter()
     try:
@@ -96,8 +98,16 @@ def _answer(connection: Connection, job: dict[str, Any], folder: Path, device: s
     except Exception as error:
         traceback.print_exc()
         if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in str(error)):
-            return "failed", "out_of_memory", "There was not enough memory for this; ask for a smaller size or fewer seconds."
-        return "failed", "internal_error", "The video could not be made for a reason that is the server's; it is in its log."
+            return (
+                "failed",
+                "out_of_memory",
+                "There was not enough memory for this; ask for a smaller size or fewer seconds.",
+            )
+        return (
+            "failed",
+            "internal_error",
+            "The video could not be made for a reason that is the server's; it is in its log.",
+        )
     return "made", {**outcome, "compute_seconds": time.perf_counter() - started}
 
 

@@ -48,6 +48,8 @@ def from_validation(problems: Sequence[Mapping[str, Any]]) -> ApiError:
     if kind == "missing":
         return invalid(f"Missing required parameter: {param!r}.", param, "missing_required_parameter")
     if kind == "extra_forbidden":
-        return invalid(f"Unknown parameter: {param!r}. See /openapi.json for those there are.", param, "unknown_parameter")
+        return invalid(
+            f"Unknown parameter: {param!r}. See /openapi.json for those there are.", param, "unknown_parameter"
+        )
     told = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
     return invalid(f"Invalid value for {param!r}: {told}." if param else f"{told}.", param)

@@ -115,7 +115,9 @@ class _Pinned(http.client.HTTPConnection):
 
     def connect(self) -> None:
         plain = socket.create_connection((self._address, self.port), SECONDS)
-        self.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=self.host) if self._secure else plain
+        self.sock = (
+            ssl.create_default_context().wrap_socket(plain, server_hostname=self.host) if self._secure else plain
+        )
 
 
 def _meant(address: Address) -> list[Address]:

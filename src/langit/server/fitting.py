@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from langit.server.errors import ApiError, invalid
+from langit.server.errors import invalid
 from langit.server.settings import ServedModel
 
 Fit = Literal["fit", "refuse"]
@@ -22,7 +22,7 @@ class Reach:
     height: int
     seconds: float
     fps: float
-    max_frames: int
+    max_seconds: float
     max_pixels: int
     max_aspect: float
     step: tuple[int, int]  # pixels (across, down): sides are multiples of these
@@ -68,13 +68,13 @@ def fitted(
     if not (math.isfinite(wanted) and wanted > 0):
         raise invalid(f"seconds is a number above 0, not {wanted:g}.", "seconds")
     frames = max(1, round(min(wanted * rate, 1e9)))
-    if frames > reach.max_frames:
-        longest = reach.max_frames / rate
-        told = f"this model makes up to {longest:g} seconds at {rate:g} frames per second"
+    if frames > round(reach.max_seconds * rate):
+        longest = reach.max_seconds
+        told = f"this model makes up to {longest:g} seconds"
         if served.seconds == "refuse":
             raise invalid(f"{wanted:g} seconds were asked for; {told}.", "seconds")
         notices.append(f"{wanted:g} seconds became {longest:g}: {told}")
-        frames = reach.max_frames
+        frames = round(longest * rate)
     return Fitted(fitted_size, frames, rate, tuple(notices))
 
 
@@ -113,7 +113,9 @@ def _nearest(reach: Reach, size: tuple[int, int], possible: bool) -> tuple[int, 
     aspect = min(max(size[0] / size[1], 1 / reach.max_aspect), reach.max_aspect)
     area = size[0] * size[1] if possible else reach.width * reach.height
     width, height = math.sqrt(area * aspect), math.sqrt(area / aspect)
-    columns, rows = (max(1, math.floor(side / step + 0.5)) for side, step in zip((width, height), reach.step, strict=True))
+    columns, rows = (
+        max(1, math.floor(side / step + 0.5)) for side, step in zip((width, height), reach.step, strict=True)
+    )
     while not _within(reach, columns * reach.step[0], rows * reach.step[1]):
         if columns * reach.step[0] >= rows * reach.step[1]:
             columns -= 1
@@ -126,6 +128,3 @@ def _nearest(reach: Reach, size: tuple[int, int], possible: bool) -> tuple[int, 
 
 def _within(reach: Reach, width: int, height: int) -> bool:
     return width * height <= reach.max_pixels and max(width / height, height / width) <= reach.max_aspect
-
-
-__all__ = ["ApiError", "Fitted", "Reach", "fitted", "parse_size", "shown_seconds"]

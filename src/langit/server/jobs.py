@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -143,7 +142,7 @@ class Jobs:
         with self.database.read() as connection:
             return _row(connection, identifier)
 
-    def list(
+    def page(
         self, caller: Caller, after: str | None, limit: int, order: Literal["asc", "desc"]
     ) -> tuple[list[Row], bool]:
         """A page of the caller's videos, and whether there are more."""
@@ -219,7 +218,9 @@ class Jobs:
         row = self.find(caller, identifier)
         if (row["error"] or {}).get("code") == "cancelled":
             return row
-        raise invalid(f"The video {identifier!r} has ended ({row['status']}); only one that has not can be cancelled.", None)
+        raise invalid(
+            f"The video {identifier!r} has ended ({row['status']}); only one that has not can be cancelled.", None
+        )
 
     def delete(self, caller: Caller, identifier: str) -> None:
         """Remove an ended video: its files, then its row."""
@@ -237,14 +238,11 @@ class Jobs:
         with self.database.write() as connection:
             connection.execute(videos.delete().where(videos.c.id == identifier))
 
-    def refused(self, caller: Caller, video_id: str | None, what: str, detail: Mapping[str, Any]) -> None:
+    def refused(self, owner: str, video_id: str | None, what: str, detail: Mapping[str, Any]) -> None:
         """Note in the audit log that something was not made, and why."""
+        row = {"at": _now(), "owner": owner, "video_id": video_id, "what": what, "detail": dict(detail)}
         with self.database.write() as connection:
-            connection.execute(
-                audit.insert().values(
-                    at=_now(), owner=caller.owner, video_id=video_id, what=what, detail=json.loads(json.dumps(detail))
-                )
-            )
+            connection.execute(audit.insert().values(**row))
 
     def _end(
         self,

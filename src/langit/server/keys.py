@@ -70,7 +70,9 @@ def revoke_key(database: Database, identifier: str) -> None:
     """Refuse the key from now on; its videos stay. `InputError` when there is no such key."""
     with database.write() as connection:
         done = connection.execute(
-            keys.update().where(keys.c.id == identifier, keys.c.revoked_at.is_(None)).values(revoked_at=int(time.time()))
+            keys.update()
+            .where(keys.c.id == identifier, keys.c.revoked_at.is_(None))
+            .values(revoked_at=int(time.time()))
         )
     if done.rowcount == 0:
         raise InputError(f"There is no key {identifier!r} in force; `langit keys list` shows them.")

@@ -62,7 +62,8 @@ def check_storage(connection: sa.Connection, caller: Caller, more: int) -> None:
     used = more + stored_bytes(connection, caller.owner)
     if used > caller.limits.storage_mb * MEGABYTE:
         raise too_many(
-            f"This key stores {used / MEGABYTE:.0f} MB with this, and {caller.limits.storage_mb} MB may be; delete videos or files.",
+            f"This key stores {used / MEGABYTE:.0f} MB with this, and {caller.limits.storage_mb} MB may be; "
+            "delete videos or files.",
             60,
             "storage_full",
         )

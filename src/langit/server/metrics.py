@@ -26,7 +26,11 @@ class Metrics:
             "langit_http_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry
         )
         self.seconds = Histogram(
-            "langit_http_request_seconds", "Time to answer.", ("method", "route"), buckets=BUCKETS, registry=self.registry
+            "langit_http_request_seconds",
+            "Time to answer.",
+            ("method", "route"),
+            buckets=BUCKETS,
+            registry=self.registry,
         )
         self.registry.register(_Work(database))
 
@@ -50,10 +54,11 @@ class _Work(Collector):
     def collect(self) -> Iterator[Metric]:
         by_status = GaugeMetricFamily("langit_videos", "Videos there are.", labels=["status"])
         with self._database.read() as connection:
-            counted = dict(
-                connection.execute(sa.select(videos.c.status, sa.func.count()).group_by(videos.c.status)).tuples().all()
-            )
-            oldest = connection.execute(sa.select(sa.func.min(videos.c.created_at)).where(videos.c.status == "queued")).scalar()
+            query = sa.select(videos.c.status, sa.func.count()).group_by(videos.c.status)
+            counted: dict[str, int] = dict(connection.execute(query).tuples().all())
+            oldest = connection.execute(
+                sa.select(sa.func.min(videos.c.created_at)).where(videos.c.status == "queued")
+            ).scalar()
             alive = connection.execute(
                 sa.select(sa.func.count()).select_from(workers).where(workers.c.seen_at > time.time() - ALIVE_SECONDS)
             ).scalar_one()
@@ -63,7 +68,11 @@ class _Work(Collector):
         for status in ("queued", "in_progress", "completed", "failed"):
             by_status.add_metric([status], counted.get(status, 0))
         yield by_status
-        yield GaugeMetricFamily("langit_queue_oldest_seconds", "How long the first in the queue waits.", time.time() - oldest if oldest else 0)
+        yield GaugeMetricFamily(
+            "langit_queue_oldest_seconds",
+            "How long the first in the queue waits.",
+            time.time() - oldest if oldest else 0,
+        )
         yield GaugeMetricFamily("langit_workers", "Workers that are alive.", alive)
         yield CounterMetricFamily("langit_videos_made", "Videos ever finished.", made[0])
         yield CounterMetricFamily("langit_video_seconds_made", "Seconds of video ever finished.", made[1] or 0)

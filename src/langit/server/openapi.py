@@ -15,10 +15,16 @@ from langit.server.schema import (
     CharacterCreate,
     EndpointCreate,
     ErrorBody,
+    VideoBlend,
     VideoCreate,
     VideoEdit,
     VideoExtend,
+    VideoInpaint,
+    VideoLoop,
+    VideoOutpaint,
+    VideoRecut,
     VideoRemix,
+    VideoStoryboard,
 )
 
 BODIES: tuple[type[BaseModel], ...] = (
@@ -26,10 +32,17 @@ BODIES: tuple[type[BaseModel], ...] = (
     VideoEdit,
     VideoExtend,
     VideoRemix,
+    VideoLoop,
+    VideoBlend,
+    VideoRecut,
+    VideoInpaint,
+    VideoOutpaint,
+    VideoStoryboard,
     CharacterCreate,
     BatchCreate,
     EndpointCreate,
 )
+SHOWN: tuple[type[BaseModel], ...] = (*BODIES, ErrorBody)
 
 
 def takes(model: type[BaseModel], *files: str) -> dict[str, Any]:
@@ -55,7 +68,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
     )
     _, definitions = models_json_schema(
-        [(model, "validation") for model in (*BODIES, ErrorBody)], ref_template="#/components/schemas/{model}"
+        [(model, "validation") for model in SHOWN], ref_template="#/components/schemas/{model}"
     )
     components = made.setdefault("components", {})
     components.setdefault("schemas", {}).update(definitions.get("$defs", {}))

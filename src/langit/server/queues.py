@@ -37,9 +37,7 @@ class Queues:
 
     def adopt(self, executor: str) -> int:
         """Queue again what an executor that is gone had begun; the number of pieces of work."""
-        begun = self._client.list_workflows(
-            executor_id=executor, status="PENDING", load_input=False, load_output=False
-        )
+        begun = self._client.list_workflows(executor_id=executor, status="PENDING", load_input=False, load_output=False)
         for workflow in begun:
             self._client.resume_workflow(workflow.workflow_id, queue_name=workflow.queue_name)
         return len(begun)

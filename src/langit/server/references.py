@@ -50,7 +50,9 @@ class References:
             return
         if isinstance(reference, str):
             reference = (
-                ImageReference(file_id=reference) if reference.startswith("file_") else ImageReference(image_url=reference)
+                ImageReference(file_id=reference)
+                if reference.startswith("file_")
+                else ImageReference(image_url=reference)
             )
         if (reference.file_id is None) == (reference.image_url is None):
             raise invalid("An input_reference has either a file_id or an image_url.", param)

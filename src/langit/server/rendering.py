@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +14,35 @@ import numpy as np
 from PIL import Image
 
 from langit.catalog import Bundle, load
-from langit.generate import Clip, Request, animate, generate_all, plan
-from langit.media import sprite_sheet, thumbnail
-from langit.types import Video
+from langit.conditioning import Known
+from langit.editing import (
+    Course,
+    Edit,
+    blend,
+    extend,
+    generate_clip,
+    inpaint,
+    loop,
+    outpaint,
+    recut,
+    remix,
+    storyboard,
+)
+from langit.generate import OnStep, Sampler
+from langit.media import open_frames, probe, sprite_sheet, thumbnail
+from langit.provenance import (
+    Identity,
+    Payload,
+    can_mark,
+    check_frames,
+    load_policy,
+    mark,
+    seal,
+)
+from langit.types import Frames, Video
 
-OnStep = Callable[[int, int], None]
 MOST_SPRITES = 100
-
-VERBS: tuple[str, ...] = ("create",)
+MARKED_FRAMES = 64  # at a time: a video of any length is marked in constant memory
 
 
 class Refusal(Exception):
@@ -28,48 +53,188 @@ class Refusal(Exception):
         self.code = code
 
 
-def render(job: dict[str, Any], folder: Path, device: str, on_step: OnStep) -> dict[str, Any]:
+@dataclass(frozen=True)
+class DeviceCourse(Course):
+    """A course on a device."""
+
+    device: str = "cpu"
+
+    def bundle(self) -> Bundle:
+        return load(self.model, self.device)
+
+    def options(self) -> dict[str, Any]:
+        return {name: value for name, value in super().options().items() if name != "device"}
+
+
+def render(job: Mapping[str, Any], folder: Path, device: str, on_step: OnStep) -> dict[str, Any]:
     """Make the job's video and its thumbnail and sprite sheet in `folder`; what was made.
 
+    Called again with the same folder after the process died, it goes on from the last window that was made.
     `InputError` where the model cannot, `Refusal` where a policy does not allow.
     """
-    bundle = load(job["model"], device)
-    clip = _clip(bundle, job, on_step)
-    video = clip.video
-    names = {"video": "video.mp4", "thumbnail": "thumbnail.webp", "spritesheet": "spritesheet.jpg"}
-    clip.save(folder / names["video"], overwrite=True)
-    Image.fromarray(thumbnail(video)).save(folder / names["thumbnail"], quality=90)
-    Image.fromarray(sprite_sheet(_thinned(video))).save(folder / names["spritesheet"], quality=90)
+    with _inside(folder):  # so that what is written about sources names no folder of this machine
+        edit = _edit(job, device)
+        target = Path("video.mp4")
+        marked = job["provenance"].get("watermark", False)
+        instance = Identity.load_or_create(Path(job["provenance"]["identity"]))
+        height, width = edit.size
+        if marked and can_mark((edit.num_frames, height, width, 3)):
+            edit = replace(edit, making=_marked(edit, Payload(instance.mark)))
+        edit.save(target, overwrite=True, on_step=_Overall(edit, load(job["model"], device), on_step))
+        chosen, info = _chosen_frames(target), probe(target)
+        _check(chosen, job)
+        if job["provenance"].get("credentials", False):
+            sources = [Path(name) for name in job["inputs"].values()]
+            seal(target, identity=instance, prompt=job["prompt"], model=edit.record.model, sources=sources)
+        Image.fromarray(thumbnail(Video(chosen, 1.0))).save("thumbnail.webp", quality=90)
+        Image.fromarray(sprite_sheet(Video(chosen, 1.0))).save("spritesheet.jpg", quality=90)
     return {
-        "files": names,
-        "width": video.width,
-        "height": video.height,
-        "seconds": video.seconds,
-        "seed": clip.plan.seed,
-        "notices": list(clip.plan.notices),
+        "files": {"video": "video.mp4", "thumbnail": "thumbnail.webp", "spritesheet": "spritesheet.jpg"},
+        "width": info.width,
+        "height": info.height,
+        "seconds": info.frames / info.fps,
+        "notices": list(edit.notices),
     }
 
 
-def _clip(bundle: Bundle, job: dict[str, Any], on_step: OnStep) -> Clip:
-    request = Request(
-        job["prompt"],
-        frames=job["frames"],
-        size=(job["width"], job["height"]),
-        fps=job["fps"],
-        seed=job["seed"],
-        steps=job.get("steps"),
-        guidance=job.get("guidance"),
-        solver=job.get("solver"),
-        schedule=job.get("schedule"),
-    )
-    if "image" in job["inputs"]:
-        request = animate(bundle, request, job["inputs"]["image"])
-    return generate_all(bundle, [plan(bundle, request)], on_step)[0]
+def _edit(job: Mapping[str, Any], device: str) -> Edit:
+    settled = {name: job.get(name) for name in ("seed", "steps", "guidance", "solver", "schedule")}
+    course = DeviceCourse(job["model"], **settled, device=device)
+    edit = VERBS[job["operation"]](job, course)
+    # The model's own name: where it lies on this machine is nobody's business.
+    return replace(edit, record=replace(edit.record, model=course.bundle().config.name))
 
 
-def _thinned(video: Video) -> Video:
+def _create(job: Mapping[str, Any], course: Course) -> Edit:
+    size = (job["width"], job["height"])
+    image = job["inputs"].get("image")
+    return generate_clip(job["prompt"], frames=job["frames"], size=size, fps=job["fps"], image=image, course=course)
+
+
+def _remix(job: Mapping[str, Any], course: Course) -> Edit:
+    return remix(job["inputs"]["video"], job["prompt"], **_given(job, "strength"), course=course)
+
+
+def _extend(job: Mapping[str, Any], course: Course) -> Edit:
+    return extend(job["inputs"]["video"], job["prompt"], **_given(job, "seconds", "backward"), course=course)
+
+
+def _loop(job: Mapping[str, Any], course: Course) -> Edit:
+    return loop(job["inputs"]["video"], job["prompt"] or None, **_given(job, "seconds"), course=course)
+
+
+def _blend(job: Mapping[str, Any], course: Course) -> Edit:
+    first, second = job["inputs"]["video"], job["inputs"]["video-second"]
+    return blend(first, second, job["prompt"] or None, **_given(job, "seconds", "curve"), course=course)
+
+
+def _recut(job: Mapping[str, Any], course: Course) -> Edit:
+    keep = [(start, stop) for start, stop in job["parameters"]["keep"]]
+    return recut(job["inputs"]["video"], keep, job["prompt"] or None, **_given(job, "rest", "seconds"), course=course)
+
+
+def _inpaint(job: Mapping[str, Any], course: Course) -> Edit:
+    box = job["parameters"].get("box")
+    mask = job["inputs"]["mask"] if box is None else ",".join(map(str, box))
+    return inpaint(job["inputs"]["video"], mask, job["prompt"] or None, **_given(job, "start", "stop"), course=course)
+
+
+def _outpaint(job: Mapping[str, Any], course: Course) -> Edit:
+    width, height = job["parameters"]["canvas"]
+    return outpaint(job["inputs"]["video"], (width, height), job["prompt"] or None, course=course)
+
+
+def _storyboard(job: Mapping[str, Any], course: Course) -> Edit:
+    board = {
+        "seconds": job["frames"] / job["fps"],
+        "fps": job["fps"],
+        "size": [job["width"], job["height"]],
+        "prompt": job["prompt"],
+        "cards": job["parameters"]["cards"],
+    }
+    return storyboard(board, course=course)
+
+
+VERBS: Mapping[str, Callable[[Mapping[str, Any], Course], Edit]] = {
+    "create": _create,
+    "remix": _remix,
+    "edit": _remix,
+    "extend": _extend,
+    "loop": _loop,
+    "blend": _blend,
+    "recut": _recut,
+    "inpaint": _inpaint,
+    "outpaint": _outpaint,
+    "storyboard": _storyboard,
+}
+"""The operations, as the API calls them."""
+
+
+def _given(job: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: job["parameters"][name] for name in names if name in job["parameters"]}
+
+
+class _Overall:
+    """Steps of windows as steps of the whole: a window whose steps begin anew is the next one."""
+
+    def __init__(self, edit: Edit, bundle: Bundle, on_step: OnStep) -> None:
+        self._expected = (
+            max(1, -(-edit.num_frames // bundle.config.native.frames))
+            if edit.num_frames > bundle.config.native.max_frames
+            else 1
+        )
+        self._on_step, self._windows, self._last = on_step, 0, 0
+
+    def __call__(self, done: int, steps: int) -> None:
+        if done <= self._last:
+            self._windows += 1
+        self._last = done
+        expected = max(self._expected, self._windows + 1)
+        self._on_step(self._windows * steps + done, expected * steps)
+
+
+def _marked(edit: Edit, payload: Payload) -> Callable[[Sampler, OnStep | None], Generator[Frames, None, Known | None]]:
+    """The edit's frames with the watermark in them. What they end with is not handed on: it has no mark."""
+
+    def making(sampler: Sampler, on_step: OnStep | None) -> Generator[Frames, None, Known | None]:
+        frames = edit.making(sampler, on_step)
+        held: list[Frames] = []
+        while group := list(islice(frames, MARKED_FRAMES)):
+            # Too few at the end for a mark of their own: they share that of the frames before.
+            if held and not can_mark((len(group), *group[0].shape)):
+                yield from mark(np.stack([*held, *group]), payload)
+                held = []
+                break
+            if held:
+                yield from mark(np.stack(held), payload)
+            held = group
+        if held:
+            yield from mark(np.stack(held), payload)
+        return None
+
+    return making
+
+
+def _chosen_frames(path: Path) -> Frames:
     """At most a hundred frames, evenly spread."""
-    if video.num_frames <= MOST_SPRITES:
-        return video
-    chosen = np.linspace(0, video.num_frames - 1, MOST_SPRITES).round().astype(int)
-    return Video(video.frames[chosen], video.fps)
+    count = probe(path).frames
+    wanted = set(np.linspace(0, count - 1, min(count, MOST_SPRITES)).round().astype(int).tolist())
+    with open_frames(path) as stream:
+        return np.stack([frame for index, frame in enumerate(stream) if index in wanted])
+
+
+def _check(frames: Frames, job: Mapping[str, Any]) -> None:
+    policy = job["provenance"].get("policy")
+    verdict = check_frames(frames, load_policy(Path(policy) if policy else None))
+    if not verdict.allowed:
+        raise Refusal(verdict.code or "moderation_blocked", verdict.sentence)
+
+
+@contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)

@@ -18,7 +18,7 @@ from langit.server.openapi import takes
 from langit.server.schema import BatchCreate, Deleted, File
 from langit.server.tables import files
 
-router = APIRouter(tags=["files"])
+router = APIRouter(prefix="/v1", tags=["files"])
 PURPOSES = ("vision", "user_data", "batch")
 After = Annotated[str | None, Query(max_length=100)]
 
@@ -114,7 +114,7 @@ def list_batches(
     server: TheServer, caller: TheCaller, after: After = None, limit: Annotated[int, Query(ge=1, le=100)] = 20
 ) -> dict[str, Any]:
     """The batches of this key."""
-    return page(*server.batches.list(caller, after, limit))
+    return page(*server.batches.page(caller, after, limit))
 
 
 @router.get("/batches/{batch_id}")

@@ -31,7 +31,7 @@ from langit.server.schema import (
     VideoRemix,
 )
 
-router = APIRouter(tags=["videos"])
+router = APIRouter(prefix="/v1", tags=["videos"])
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 WATCH_SECONDS = 0.3
 _NAMES = {"video": "mp4", "thumbnail": "webp", "spritesheet": "jpg"}
@@ -47,7 +47,7 @@ def create_video(
         parsed = body.parse(VideoCreate, ("input_reference",))
         return server.intake.create(caller, parsed, body.given.get("input_reference"))
 
-    return _accept(server, caller, body, response, key, "create", prepare)
+    return accept(server, caller, body, response, key, "create", prepare)
 
 
 @router.get("/videos")
@@ -59,7 +59,7 @@ def list_videos(
     order: Literal["asc", "desc"] = "desc",
 ) -> VideoPage:
     """The videos of this key."""
-    rows, more = server.jobs.list(caller, after, limit, order)
+    rows, more = server.jobs.page(caller, after, limit, order)
     shown = [Video.of(row) for row in rows]
     ends = (shown[0].id, shown[-1].id) if shown else (None, None)
     return VideoPage(data=shown, first_id=ends[0], last_id=ends[1], has_more=more)
@@ -72,9 +72,9 @@ def edit_video(
     """Make a video anew from another, as the prompt says."""
 
     def prepare() -> NewVideo:
-        return server.intake.edit(caller, body.parse(VideoEdit, ("video",)), body.given.get("video"))
+        return server.intake.edit(caller, body.parse(VideoEdit, ("video",)), body.given)
 
-    return _accept(server, caller, body, response, key, "edit", prepare)
+    return accept(server, caller, body, response, key, "edit", prepare)
 
 
 @router.post("/videos/extensions", openapi_extra=takes(VideoExtend, "video"))
@@ -84,9 +84,9 @@ def extend_video(
     """Make what happens after a video, and answer both as one."""
 
     def prepare() -> NewVideo:
-        return server.intake.extend(caller, body.parse(VideoExtend, ("video",)), body.given.get("video"))
+        return server.intake.extend(caller, body.parse(VideoExtend, ("video",)), body.given)
 
-    return _accept(server, caller, body, response, key, "extend", prepare)
+    return accept(server, caller, body, response, key, "extend", prepare)
 
 
 @router.post("/videos/characters", openapi_extra=takes(CharacterCreate, "video"))
@@ -135,7 +135,7 @@ def remix_video(
     def prepare() -> NewVideo:
         return server.intake.remix(caller, video_id, body.parse(VideoRemix))
 
-    return _accept(server, caller, body, response, key, f"remix {video_id}", prepare)
+    return accept(server, caller, body, response, key, f"remix {video_id}", prepare)
 
 
 @router.get(
@@ -169,7 +169,9 @@ def download_content(
 
 
 @router.get(
-    "/videos/{video_id}/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}}
+    "/videos/{video_id}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
 )
 async def watch_video(server: TheServer, caller: TheCaller, video_id: str, request: Request) -> Response:
     """Server-sent events: `video.progress` whenever something changed, and `video.completed` or `video.failed` at the end."""
@@ -197,7 +199,7 @@ async def _events(server: Server, video_id: str, request: Request) -> AsyncItera
         await asyncio.sleep(WATCH_SECONDS)
 
 
-def _accept(
+def accept(
     server: Server,
     caller: Caller,
     body: Body,

@@ -19,7 +19,7 @@ from langit.server.tables import deliveries, endpoints
 from langit.server.webhooks import new_secret
 from langit.types import InputError
 
-router = APIRouter(tags=["webhooks"])
+router = APIRouter(prefix="/v1", tags=["webhooks"])
 MOST_ENDPOINTS = 20
 
 
@@ -45,7 +45,9 @@ def create_endpoint(server: TheServer, caller: TheCaller, body: TheBody) -> dict
     with server.database.write() as connection:
         counted = sa.select(sa.func.count()).select_from(endpoints).where(endpoints.c.owner == caller.owner)
         if connection.execute(counted).scalar_one() >= MOST_ENDPOINTS:
-            raise invalid(f"A key has at most {MOST_ENDPOINTS} webhook endpoints; delete one.", None, "too_many_endpoints")
+            raise invalid(
+                f"A key has at most {MOST_ENDPOINTS} webhook endpoints; delete one.", None, "too_many_endpoints"
+            )
         connection.execute(endpoints.insert().values(**row))
     return {**_shown(row), "signing_secret": secret}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Annotated, Any, Literal
 
@@ -43,7 +44,7 @@ def _seconds(value: Any) -> Any:
 
 Prompt = Annotated[str, Field(min_length=1, max_length=MOST_PROMPT, description="What the video shows.")]
 Size = Annotated[str, BeforeValidator(_size), Field(description="Width x height in pixels, such as 1280x720.")]
-Seconds = Annotated[str, BeforeValidator(_seconds), Field(description="The length, such as \"4\".")]
+Seconds = Annotated[str, BeforeValidator(_seconds), Field(description='The length, such as "4".')]
 
 
 class ImageReference(_Body):
@@ -108,6 +109,92 @@ class VideoExtend(Course):
     prompt: Prompt
     seconds: Seconds
     video: VideoReference | str | None = None  # or a file of that name
+    model: str | None = None
+
+
+def _listed(value: Any) -> Any:
+    """A form has no lists of lists: there they are JSON."""
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            raise ValueError("write it as JSON") from None
+    return value
+
+
+Segment = tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(gt=0)]]
+MaybePrompt = Annotated[str, Field(max_length=MOST_PROMPT, description="What the new parts show.")]
+Stretch = Annotated[float, Field(gt=0)]
+
+
+class VideoLoop(Course):
+    """POST /videos/loop: a video without end; `seconds` adds a bridge of that length, else its last second is made anew."""
+
+    prompt: MaybePrompt = ""
+    video: VideoReference | str | None = None
+    seconds: Stretch | None = None
+    model: str | None = None
+
+
+class VideoBlend(Course):
+    """POST /videos/blend: a video that turns into a second one over `seconds`."""
+
+    prompt: MaybePrompt = ""
+    video: VideoReference | str | None = None
+    second: VideoReference | str | None = None
+    seconds: Stretch | None = None
+    curve: Literal["linear", "ease", "late", "early"] | None = None
+    model: str | None = None
+
+
+class VideoRecut(Course):
+    """POST /videos/recut: segments that stay, in seconds; the rest is made anew, bridged or cut."""
+
+    prompt: MaybePrompt = ""
+    video: VideoReference | str | None = None
+    keep: Annotated[list[Segment], BeforeValidator(_listed), Field(min_length=1, max_length=100)]
+    rest: Literal["remake", "bridge", "cut"] | None = None
+    seconds: Stretch | None = None
+    model: str | None = None
+
+
+class VideoInpaint(Course):
+    """POST /videos/inpaint: a part of every frame made anew: the white of `mask` (a picture), or `box` (x, y, width, height)."""
+
+    prompt: MaybePrompt = ""
+    video: VideoReference | str | None = None
+    mask: ImageReference | str | None = None
+    box: Annotated[tuple[int, int, int, int], BeforeValidator(_listed)] | None = None
+    start: Annotated[float, Field(ge=0)] | None = None
+    stop: Stretch | None = None
+    model: str | None = None
+
+
+class VideoOutpaint(Course):
+    """POST /videos/outpaint: the surrounding of a video, in a frame of `size`."""
+
+    prompt: MaybePrompt = ""
+    video: VideoReference | str | None = None
+    size: Size
+    model: str | None = None
+
+
+class BoardCard(_Body):
+    """What happens from `at` seconds on; `picture` is how that begins."""
+
+    at: Annotated[float, Field(ge=0)]
+    prompt: MaybePrompt = ""
+    picture: ImageReference | str | None = None
+
+
+class VideoStoryboard(Course):
+    """POST /videos/storyboard: cards on a timeline, in one video."""
+
+    prompt: MaybePrompt = ""
+    seconds: Seconds
+    cards: Annotated[list[BoardCard], BeforeValidator(_listed), Field(min_length=1, max_length=50)]
+    size: Size | None = None
+    fps: Annotated[float, Field(ge=1, le=60)] | None = None
     model: str | None = None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -26,6 +26,7 @@ embedded = { model = "embedded" }
 [limits]                     # for each key; `langit keys create` can give a key its own
 requests_per_minute = 3000
 queued_videos = 200          # videos that wait or are being made
+video_seconds = 120          # one video
 storage_mb = 20000           # finished videos and uploaded files together
 upload_mb = 100              # one request
 upload_megapixels = 40       # one picture or frame
@@ -35,6 +36,11 @@ upload_decode_memory_mb = 3000
 
 [keep]
 hours = 168                  # a finished video and its files; 0 keeps them for ever
+
+[provenance]
+credentials = true           # C2PA: signed with this server's own certificate, in identity/; replace it with yours
+watermark = true             # invisible, where the size supports it
+# policy = "policy.toml"     # what is refused beyond what ships; see docs/server.md
 
 [network]
 allow = []                   # private hosts, addresses or networks that webhooks and references may name
@@ -59,20 +65,41 @@ class ServedModel(_Section):
 class Limits(_Section):
     """What one key may use."""
 
-    requests_per_minute: int = Field(3000, ge=1)
-    queued_videos: int = Field(200, ge=1)
-    storage_mb: int = Field(20_000, ge=1)
-    upload_mb: int = Field(100, ge=1)
-    upload_megapixels: float = Field(40, gt=0)
-    upload_frames: int = Field(1800, ge=1)
-    upload_decode_seconds: float = Field(60, gt=0)
-    upload_decode_memory_mb: int = Field(3000, ge=500)
+    requests_per_minute: int = Field(default=3000, ge=1)
+    queued_videos: int = Field(default=200, ge=1)
+    video_seconds: float = Field(default=120, gt=0)
+    storage_mb: int = Field(default=20_000, ge=1)
+    upload_mb: int = Field(default=100, ge=1)
+    upload_megapixels: float = Field(default=40, gt=0)
+    upload_frames: int = Field(default=1800, ge=1)
+    upload_decode_seconds: float = Field(default=60, gt=0)
+    upload_decode_memory_mb: int = Field(default=3000, ge=500)
 
 
 class Keep(_Section):
     """How long finished videos stay."""
 
-    hours: float = Field(168, ge=0)
+    hours: float = Field(default=168, ge=0)
+
+
+class Provenance(_Section):
+    """What is said in a video about where it came from, and what is refused."""
+
+    credentials: bool = True
+    watermark: bool = True
+    policy: str | None = None
+
+    def told(self, data: Path) -> dict[str, Any]:
+        """What the engine is told; paths are of this machine."""
+        return {
+            "credentials": self.credentials,
+            "watermark": self.watermark,
+            "identity": str(data.resolve() / "identity"),
+            "policy": self.policy_file(data),
+        }
+
+    def policy_file(self, data: Path) -> str | None:
+        return str((data / self.policy).resolve()) if self.policy else None
 
 
 class Network(_Section):
@@ -100,6 +127,7 @@ class Settings(_Section):
     )
     limits: Limits = Limits()
     keep: Keep = Keep()
+    provenance: Provenance = Provenance()
     network: Network = Network()
     webhooks: Webhooks = Webhooks()
     database_url: str | None = None

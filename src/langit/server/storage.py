@@ -80,7 +80,8 @@ class Storage:
         return sorted(str(name).rstrip("/").rsplit("/", 1)[-1] for name in found)
 
     def _path(self, key: str) -> str:
-        assert key and ".." not in key and not key.startswith("/"), key
+        assert ".." not in key, key
+        assert not key.startswith("/"), key
         return f"{self.root}/{key}"
 
 

@@ -43,11 +43,15 @@ class Sweeper:
 
     def _adopt(self) -> None:
         with self.jobs.database.read() as connection:
-            gone = connection.execute(
-                sa.select(workers.c.id).where(
-                    workers.c.seen_at < time.time() - GONE_SECONDS, workers.c.id != self.executor
+            gone = (
+                connection.execute(
+                    sa.select(workers.c.id).where(
+                        workers.c.seen_at < time.time() - GONE_SECONDS, workers.c.id != self.executor
+                    )
                 )
-            ).scalars().all()
+                .scalars()
+                .all()
+            )
         for executor in gone:
             adopted = self.jobs.queues.adopt(executor)
             log.warning("the worker %s is gone; %d pieces of work go on without it", executor, adopted)

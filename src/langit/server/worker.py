@@ -105,8 +105,11 @@ def _work(options: WorkerOptions, devices: list[Device], stop: threading.Event) 
     jobs = Jobs(database, queues, storage, settings.keep.hours)
     outside = Outside(settings.network.allow)
     spool = Path(tempfile.mkdtemp(prefix="langit-worker-"))
-    intake = Intake(settings, jobs, References(database, storage, outside, spool), Fleet(database))
-    workshop = Workshop(jobs, storage, devices)
+    references, policy = References(database, storage, outside, spool), settings.provenance.policy_file(options.data)
+    intake = Intake(settings, jobs, references, Fleet(database), policy)
+    workshop = Workshop(
+        jobs, storage, devices, options.data.resolve() / "making", settings.provenance.told(options.data)
+    )
     _wait_for(devices, stop)
     if stop.is_set():
         return
@@ -143,7 +146,9 @@ def _wait_for(devices: list[Device], stop: threading.Event) -> None:
                 if stop.is_set():
                     return
                 if attempt == START_ATTEMPTS - 1:
-                    raise InputError(f"The process that holds the models does not start on {device.name}: {error}.") from error
+                    raise InputError(
+                        f"The process that holds the models does not start on {device.name}: {error}."
+                    ) from error
                 device.stop()
                 device.start()
 

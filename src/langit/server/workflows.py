@@ -6,7 +6,6 @@ import logging
 import queue
 import secrets
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -31,14 +30,17 @@ CRASHES = 2
 TROUBLES = 5
 """How often the database or the storage may fail over one job."""
 REPORT_SECONDS = 0.25
+MODERATION = "moderation_blocked"
 _TYPES = {"video": "video/mp4", "thumbnail": "image/webp", "spritesheet": "image/jpeg"}
 
 
 class Workshop:
     """Makes the videos of a queue on the devices of one worker."""
 
-    def __init__(self, jobs: Jobs, storage: Storage, devices: list[Device]) -> None:
-        self.jobs, self.storage = jobs, storage
+    def __init__(
+        self, jobs: Jobs, storage: Storage, devices: list[Device], folder: Path, provenance: dict[str, Any]
+    ) -> None:
+        self.jobs, self.storage, self.folder, self.provenance = jobs, storage, folder, provenance
         self.stopping = threading.Event()
         self._idle: queue.SimpleQueue[Device] = queue.SimpleQueue()
         for device in devices:
@@ -57,7 +59,9 @@ class Workshop:
                 crashes += 1
                 log.error("%s: %s", identifier, error)
                 if crashes >= CRASHES:
-                    self.jobs.fail(identifier, "generation_crashed", "The process that made the video crashed twice over it.")
+                    self.jobs.fail(
+                        identifier, "generation_crashed", "The process that made the video crashed twice over it."
+                    )
                     return
             except (DBAPIError, OSError) as error:
                 self._leave_when_stopping()
@@ -71,7 +75,9 @@ class Workshop:
             except Exception:
                 self._leave_when_stopping()
                 log.exception("%s: failed", identifier)
-                self.jobs.fail(identifier, "internal_error", "The video could not be made for a reason that is the server's.")
+                self.jobs.fail(
+                    identifier, "internal_error", "The video could not be made for a reason that is the server's."
+                )
                 return
             finally:
                 self._idle.put(device)
@@ -80,17 +86,19 @@ class Workshop:
         row = self.jobs.start(identifier)
         if row is None:  # ended, cancelled or deleted
             return
-        folder = Path(tempfile.mkdtemp(prefix="langit-"))
+        folder = self.folder / identifier  # the same in every attempt: what a dead one left is gone on with
+        folder.mkdir(parents=True, exist_ok=True)
         try:
             job = self._job(row, folder)
             outcome = device.make(job, folder, self._reporter(identifier))
             self._store(identifier, folder, outcome)
         except JobCancelled:
-            return
+            pass
         except JobRefused as refused:
+            if refused.code == MODERATION:
+                self.jobs.refused(row["owner"], identifier, "frames", {"message": str(refused)})
             self.jobs.fail(identifier, refused.code, str(refused))
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def _job(self, row: Row, folder: Path) -> dict[str, Any]:
         """What the engine is told: the request, with its inputs brought here."""
@@ -98,8 +106,8 @@ class Workshop:
         for name, key in row["request"].get("inputs", {}).items():
             target = folder / f"input-{name}{Path(key).suffix}"
             self.storage.fetch(key, target)
-            inputs[name] = str(target)
-        return {**row["request"], "prompt": row["prompt"], "inputs": inputs, "id": row["id"]}
+            inputs[name] = target.name
+        return {**row["request"], "prompt": row["prompt"], "inputs": inputs, "provenance": self.provenance}
 
     def _reporter(self, identifier: str) -> Callable[[int, int], bool]:
         told, last = -1, 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from queue import Queue
 from threading import Thread
 
@@ -27,6 +28,7 @@ class Batch:
     patches: Tensor  # (N, P)
     noise: Tensor  # (N, P)
     sigma: Tensor  # (N,), 0 for held patches
+    weight: Tensor  # (N,), of each patch in the loss; 0 for held patches
     layout: Layout
     tokens: list[tuple[int, ...]]  # concept ids, a prompt to a clip
     waited: float  # seconds that the trainer waited for footage
@@ -47,7 +49,7 @@ def draw_batch(config: TrainingConfig, corpus: Corpus, step: int) -> Batch:
         budget = share * stage.patches
         while budget > 0:
             index = int(torch.randint(pool, (1,), generator=generator))
-            latent, prompt = _cut(kind, corpus[index], config, generator)
+            latent, prompt = _cut(kind, corpus[index], config.prompt_dropout, stage.dense_captions, generator)
             patches = latent[0].numel() // _volume(config.patch)
             # The last clip of a kind is taken with the chance that keeps the expected number of patches.
             if budget < patches and float(torch.rand((), generator=generator)) > budget / patches:
@@ -57,17 +59,18 @@ def draw_batch(config: TrainingConfig, corpus: Corpus, step: int) -> Batch:
             budget -= patches
     if not latents:  # every kind's budget was smaller than its first clip
         sample = corpus[int(torch.randint(pool, (1,), generator=generator))]
-        latent, prompt = _cut("whole", sample, config, generator)
+        latent, prompt = _cut("whole", sample, config.prompt_dropout, stage.dense_captions, generator)
         latents, prompts = [latent], [prompt]
     patches_, layout = pack(latents, config.patch)
     sigma = torch.cat(
         [
-            draw_noise_levels(draw_task(grid, generator, config.tasks), grid, config.levels, generator)
+            draw_noise_levels(draw_task(grid, generator, config.tasks), grid, stage.levels, generator)
             for grid in layout.grids
         ]
     )
     noise = torch.randn(patches_.shape, generator=generator)
-    return Batch(step, patches_, noise, sigma, layout, tokens_of(prompts), waited)
+    weight = 1 + stage.salience * standing_out(patches_, layout, corpus.config.channels) if stage.salience else 1.0
+    return Batch(step, patches_, noise, sigma, (sigma > 0) * weight, layout, tokens_of(prompts), waited)
 
 
 def batches(config: TrainingConfig, corpus: Corpus, start: int, ahead: int = 2) -> Iterator[Batch]:
@@ -89,7 +92,24 @@ def batches(config: TrainingConfig, corpus: Corpus, start: int, ahead: int = 2) 
         yield item
 
 
-def _cut(kind: str, sample: Sample, config: TrainingConfig, generator: torch.Generator) -> tuple[Tensor, str]:
+def standing_out(patches: Tensor, layout: Layout, channels: int, leading: int = 8) -> Tensor:
+    """(N,) in [0, 1): how much a patch differs from the others of its row, in the strongest latent channels.
+
+    Sky and ground are alike along a row; a thing is not. Things fill few patches and so weigh little in a mean over all of
+    them, while the words of a prompt are mostly about things.
+    """
+    found = []
+    for (start, end), grid in zip(pairwise(layout.bounds), layout.grids, strict=True):
+        strongest = patches[start:end].unflatten(1, (channels, -1))[:, :leading].mean(-1)  # (N, leading)
+        rows = strongest.unflatten(0, (grid.t, grid.y, grid.x))
+        away = (rows - rows.median(2, keepdim=True).values).square().mean(-1)
+        found.append(1 - torch.exp(-away.flatten()))
+    return torch.cat(found)
+
+
+def _cut(
+    kind: str, sample: Sample, dropout: float, dense: float, generator: torch.Generator
+) -> tuple[Tensor, str]:
     """A picture, the beginning or the whole of a clip, and one of the captions true of it."""
 
     def below(count: int) -> int:
@@ -103,9 +123,9 @@ def _cut(kind: str, sample: Sample, config: TrainingConfig, generator: torch.Gen
         latent = latent[:, : 2 + below(max(1, latent.shape[1] // 2 - 1))]
     elif kind != "whole":
         raise ValueError(f"a stage has shares of picture, short and whole, not of {kind!r}")
-    if float(torch.rand((), generator=generator)) < config.prompt_dropout:
+    if float(torch.rand((), generator=generator)) < dropout:
         return latent, ""
-    detail = DETAILS[0] if float(torch.rand((), generator=generator)) < config.dense_captions else DETAILS[1]
+    detail = DETAILS[0] if float(torch.rand((), generator=generator)) < dense else DETAILS[1]
     wordings = captions[LANGUAGES[below(len(LANGUAGES))]][detail]
     return latent, wordings[below(len(wordings))]
 

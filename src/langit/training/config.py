@@ -51,6 +51,9 @@ class Stage:
     steps: int
     patches: int  # patches to a step, about
     shares: Mapping[str, float] = field(default_factory=lambda: {"picture": 0.1, "short": 0.2, "whole": 0.7})
+    levels: Levels = Levels()
+    dense_captions: float = 0.5  # share of prompts that are dense; the others are short
+    salience: float = 0.0  # how much more a patch weighs in the loss where a thing stands out (`batches.standing_out`)
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,8 @@ class TrainingConfig:
     corpus: CorpusConfig
     stages: tuple[Stage, ...]
     optimizer: OptimizerConfig = OptimizerConfig()
-    levels: Levels = Levels()
     tasks: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
     prompt_dropout: float = 0.1  # share of clips trained without their prompt, for guidance
-    dense_captions: float = 0.65  # share of prompts that are dense; the others are short
     first_clips: int = 512  # clips that must exist before the first step
     growth: float = 8.0  # clips that each step adds to those drawn from, until all are
     native: Native = Native()

@@ -55,14 +55,13 @@ class Model(nn.Module):
         initialise(self.transformer)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Mean squared velocity error over the patches that are not held (`flow.velocity_loss`)."""
+        """Mean squared velocity error over the patches that are not held, by weight (`flow.velocity_loss`)."""
         noisy = add_noise(batch.patches, batch.noise, batch.sigma)
         text = self.text(batch.tokens)
         prediction = self.transformer(noisy, batch.sigma, batch.layout, text)
         kind = self.transformer.config.prediction
         error = velocity_loss(noisy, batch.patches, batch.noise, prediction.float(), batch.sigma, kind)
-        free = batch.sigma > 0
-        return (error * free).sum() / free.sum().clamp(min=1)
+        return (error * batch.weight).sum() / batch.weight.sum().clamp(min=1)
 
 
 def initialise(transformer: Transformer) -> None:
@@ -188,7 +187,7 @@ def make_optimizers(config: TrainingConfig, model: Model) -> list[torch.optim.Op
 
 
 def _to(batch: Batch, device: str) -> Batch:
-    moved = {name: getattr(batch, name).to(device) for name in ("patches", "noise", "sigma", "layout")}
+    moved = {name: getattr(batch, name).to(device) for name in ("patches", "noise", "sigma", "weight", "layout")}
     return dataclasses.replace(batch, **moved)
 
 

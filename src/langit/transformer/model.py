@@ -22,7 +22,7 @@ from langit.transformer.rotary import rotate, rotations
 
 Prediction = Literal["x", "velocity"]
 
-FEED_ROWS = 64
+FEED_ROWS = 512
 _GELU = 2 * (2 / math.pi) ** 0.5
 
 
@@ -153,7 +153,7 @@ class Block(nn.Module):
         results = []
         for rows in x.split(FEED_ROWS):
             hidden = self.ffn_in(rows)
-            inner = hidden.square().mul_(_GELU * 0.044715).add_(_GELU).mul_(hidden)
+            inner = (hidden * hidden).mul_(_GELU * 0.044715).add_(_GELU).mul_(hidden)
             results.append(self.ffn_out(hidden.mul_(inner.sigmoid_())))
         return torch.cat(results)
 
@@ -226,6 +226,8 @@ def place_features(places: Tensor, octaves: int) -> Tensor:
 
 def _modulate(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
     """adaLN: LayerNorm(x) * (1 + scale) + shift, in float32 as Wan computes it."""
+    if scale.ndim == 1:  # one level for all patches: the norm's own weight and bias
+        return F.layer_norm(x.float(), x.shape[-1:], (1 + scale).float(), shift.float(), eps).to(x.dtype)
     normed = F.layer_norm(x.float(), x.shape[-1:], eps=eps)
     return torch.addcmul(shift, normed, 1 + scale).to(x.dtype)
 

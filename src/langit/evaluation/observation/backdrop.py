@@ -25,8 +25,9 @@ MARGIN = 3  # pixels about things, left out
 SMOOTH = 1.0  # pixels
 CHANGE = 0.06  # of brightness, between two frames, from which on a pixel is trusted less
 TARGET_DISTANCE = 8.5  # metres, of what a camera looks at
-LEAST = {"pan": 0.12, "orbit": 0.18, "dolly": 0.09, "rise": 0.05}
+LEAST = {"pan": 0.12, "orbit": 0.18, "dolly": 0.12, "rise": 0.05}
 """Least motion over the clip: radians; for dolly and rise a share of the target's distance."""
+RISEN = 0.13  # of the frame, that the horizon climbs when the camera rises
 EXPLAINED = 0.12  # least share of the background's change that a move explains
 YAW, PITCH, RIGHT, UP, AHEAD = range(5)
 
@@ -38,7 +39,7 @@ class Backdrop:
     steps: Doubles  # (F - 1, 5): yaw, pitch (radians); steps right, up and ahead (of the camera's height)
     mean_step: Doubles  # (5,) of all frames together
     horizon: Array  # (F,) row in [0, 1], may lie outside
-    camera_height: float  # metres
+    camera_height: Array  # (F,) metres
     camera_move: str
     light_time: str
     light_side: str
@@ -47,23 +48,26 @@ class Backdrop:
 
 
 def read_backdrop(seen: Segmentation) -> Backdrop:
-    num_frames, height, width = seen.depth.shape
+    num_frames = len(seen.depth)
     horizon = np.asarray(ndimage.median_filter(seen.horizon, min(5, num_frames)), np.float32)
     normal, wanted, energy = _equations(seen, horizon)
     total = normal.sum(0)
-    ridge = np.diag([1e-2, 1e-2, 1e-2, 1e-2, 1e-2]) * np.trace(total) * 1e-3
+    ridge = np.diag([1e-2, 1e-2, 1e-2, 1e-2, 1e-2]) * (np.trace(total) * 1e-3 + 1e-9)
     mean = np.linalg.solve(total + ridge, wanted.sum(0)) if num_frames > 1 else np.zeros(5)
     steps = np.zeros((num_frames - 1, 5))
     for frame in range(num_frames - 1):  # each frame's own, drawn towards the mean where it shows little
         hold = np.diag(np.diag(total) / max(num_frames - 1, 1) * 0.3 + 1e-6)
         steps[frame] = mean + np.linalg.solve(normal[frame] + hold, wanted[frame] - normal[frame] @ mean)
+    move = camera_move(total, wanted.sum(0), energy, num_frames - 1, float(np.median(seen.camera_height)))
+    if move == "static" and float(np.median(horizon[-5:]) - np.median(horizon[:5])) < -RISEN:
+        move = "rise"  # over ground too plain to be followed
     ground = seen.what[..., 1:FIRST_COLOUR].sum((0, 1, 2))
     return Backdrop(
         steps=steps,
         mean_step=mean,
-        horizon=horizon,
-        camera_height=float(np.median(seen.camera_height)),
-        camera_move=camera_move(total, wanted.sum(0), energy, num_frames - 1, float(np.median(seen.camera_height))),
+        horizon=_steady(horizon, move != "static"),
+        camera_height=np.exp(_steady(np.log(seen.camera_height), move == "rise")),
+        camera_move=move,
         light_time=LIGHTS[int(seen.light_time.mean(0).argmax())],
         light_side=LIGHT_SIDES[int(seen.light_side[:3].mean(0).argmax())],
         ground=GROUNDS[int(ground.argmax())],
@@ -71,11 +75,20 @@ def read_backdrop(seen: Segmentation) -> Backdrop:
     )
 
 
+def _steady(values: Array, moves: bool) -> Array:
+    """Values of every frame without their noise: one for all, or a straight line over time."""
+    if not moves or len(values) < 5:
+        return np.full_like(values, np.median(values))
+    times = np.arange(len(values))
+    return np.asarray(np.polyval(np.polyfit(times, values, 1), times), np.float32)
+
+
 def camera_move(normal: Doubles, wanted: Doubles, energy: float, num_steps: int, height: float) -> str:
     """The move whose motion explains the change of the background best, or "static" when that is little.
 
-    `normal` (5, 5) and `wanted` (5,) are the equations of all steps; `height` of the camera in metres. Every move is one
-    number: an orbit turns as much as keeps its target in sight, a rise and a dolly tilt a little."""
+    `normal` (5, 5) and `wanted` (5,) are the equations of all steps; `height` of the camera in metres. Every move is
+    one number: an orbit turns as much as keeps its target in sight, a rise and a dolly tilt a little.
+    """
     turn = height / TARGET_DISTANCE
     moves: dict[str, list[Doubles]] = {"pan": [_unit(YAW)], "dolly": [], "orbit": [], "rise": []}
     for share in (0.6, 0.8, 1.0, 1.25, 1.6):
@@ -106,7 +119,7 @@ def camera_move(normal: Doubles, wanted: Doubles, energy: float, num_steps: int,
 
 
 def _unit(axis: int) -> Doubles:
-    return np.eye(5)[axis]
+    return np.asarray(np.eye(5)[axis])
 
 
 def flow(x: Doubles, y: Doubles, horizon: Doubles | float, step: Doubles) -> tuple[Doubles, Doubles]:

@@ -1,5 +1,8 @@
-"""Fits the segmenter on simulated frames: `python -m langit.evaluation.observation.fit --steps 3500` (about 6 minutes on one CPU
-core) writes `segmenter.safetensors` beside this file.
+"""Fits the segmenter on simulated frames; run `fit_namer` after it.
+
+    python -m langit.evaluation.observation.fit
+
+takes about six minutes of one CPU core and writes `segmenter.safetensors` beside this file.
 
 Scenes of both splits, with seeds that no exam uses (`FIRST_SEED` on). Frames are blurred, noised and tinted at random,
 because a model's clips are softer than the simulator's.
@@ -114,7 +117,7 @@ def worn(frames: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def loss_of(network: Segmenter, batch: list[Labelled], generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-    frames = torch.from_numpy(np.stack([one.frame for one in batch])).permute(0, 3, 1, 2).float() / 127.5 - 1  # channels last
+    frames = torch.from_numpy(np.stack([one.frame for one in batch])).permute(0, 3, 1, 2).float() / 127.5 - 1
     labels = torch.from_numpy(np.stack([one.maps for one in batch])).long()
     depth = torch.from_numpy(np.stack([one.depth for one in batch]).astype(np.float32))
     scene = torch.from_numpy(np.stack([one.scene for one in batch]))
@@ -127,16 +130,21 @@ def loss_of(network: Segmenter, batch: list[Labelled], generator: torch.Generato
     of_scene = dict(zip(SCENE_HEADS, scene_logits.split(list(SCENE_HEADS.values()), 1), strict=True))
     for index, name in enumerate(("light_time", "light_side")):
         losses[name] = WEIGHT[name] * functional.cross_entropy(of_scene[name], scene[:, index])
-    losses["camera"] = 0.3 * (of_scene["camera"] - torch.from_numpy(np.stack([one.camera for one in batch]))).abs().mean()
+    losses["camera"] = (
+        0.3 * (of_scene["camera"] - torch.from_numpy(np.stack([one.camera for one in batch]))).abs().mean()
+    )
     return torch.stack(list(losses.values())).sum(), {name: float(value.detach()) for name, value in losses.items()}
 
 
 def fit(path: Path, *, steps: int, start: int, total: int, batch: int = 16, peak: float = 4e-3, seed: int = 0) -> None:
-    """Steps `start` to `start + steps` of `total`, from the weights at `path` when it is there; the rate falls to zero."""
+    """Steps `start` to `start + steps` of `total`, going on from the weights at `path`; the rate falls to zero."""
     torch.manual_seed(seed)
     network = Segmenter()
     if start:
-        network.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in load_file(path).items()}, strict=False)
+        network.load_state_dict(
+            {name: value.float() if value.is_floating_point() else value for name, value in load_file(path).items()},
+            strict=False,
+        )
     network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), lr=peak, weight_decay=0.01, betas=(0.9, 0.99))
     moments = path.with_suffix(".optimizer")
@@ -147,7 +155,8 @@ def fit(path: Path, *, steps: int, start: int, total: int, batch: int = 16, peak
     kept = path.with_suffix(".pool")
     pool: list[Labelled] = pickle.loads(kept.read_bytes()) if start and kept.exists() else []
     next_seed = FIRST_SEED + 1000 * start
-    began, recent = time.process_time(), {}
+    began = time.process_time()
+    recent: dict[str, float] = {}
     for step in range(start, start + steps):
         while len(pool) < min(POOL, 300 + 3 * step):
             pool += labelled_frames(next_seed)
@@ -164,20 +173,26 @@ def fit(path: Path, *, steps: int, start: int, total: int, batch: int = 16, peak
         if step % 50 == 49:
             told = "  ".join(f"{name} {value:.3f}" for name, value in recent.items())
             print(f"step {step + 1} of {total}, {time.process_time() - began:.0f} s: {told}", flush=True)
-    stored = {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}
+    stored = {
+        name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()
+    }
     stored = {name: value.contiguous() for name, value in stored.items() if "num_batches" not in name}
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     save_file(stored, aside)
     aside.rename(path)
-    torch.save(optimizer.state_dict(), moments)
-    kept.write_bytes(pickle.dumps(pool))
+    if start + steps >= total:
+        moments.unlink(missing_ok=True)
+        kept.unlink(missing_ok=True)
+    else:
+        torch.save(optimizer.state_dict(), moments)
+        kept.write_bytes(pickle.dumps(pool))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=3500, help="steps to take now")
+    parser.add_argument("--steps", type=int, default=3000, help="steps to take now")
     parser.add_argument("--start", type=int, default=0, help="steps taken before, with the same output")
-    parser.add_argument("--total", type=int, default=3500, help="steps at which the learning rate reaches zero")
+    parser.add_argument("--total", type=int, default=3000, help="steps at which the learning rate reaches zero")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name(WEIGHTS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,6 +1,8 @@
-"""Fits the namer on the segmenter's patches of simulated frames: `python -m langit.evaluation.observation.fit_namer` (about 3 minutes on
-one CPU core) writes `namer.safetensors` beside this file. Run it after every `fit`.
+"""Fits the namer on the segmenter's patches of simulated frames, after every `fit`.
 
+    python -m langit.evaluation.observation.fit_namer
+
+takes about two minutes of one CPU core and writes `namer.safetensors` beside this file.
 Seeds and wear of the frames are those of `fit`.
 """
 
@@ -33,9 +35,15 @@ def patches_with_names(scenes: int, first: int) -> tuple[Tensor, Tensor, Tensor]
     cuts, numbers, labels = [], [], []
     generator = torch.Generator().manual_seed(first)
     for start in range(first, first + scenes, SCENES_AT_ONCE):
-        batch = [one for seed in range(start, start + SCENES_AT_ONCE) for one in labelled_frames(FIRST_SEED + SEED_OFFSET + seed)]
+        batch = [
+            one
+            for seed in range(start, start + SCENES_AT_ONCE)
+            for one in labelled_frames(FIRST_SEED + SEED_OFFSET + seed)
+        ]
         frames = torch.from_numpy(np.stack([one.frame for one in batch])).permute(0, 3, 1, 2).float() / 127.5 - 1
-        frames = torch.where(torch.rand(len(frames), 1, 1, 1, generator=generator) < 0.5, frames, worn(frames, generator))
+        frames = torch.where(
+            torch.rand(len(frames), 1, 1, 1, generator=generator) < 0.5, frames, worn(frames, generator)
+        )
         pixels = ((frames + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
         seen = segment(pixels)
         spots, names = [], []
@@ -59,11 +67,11 @@ def _label(frame: Labelled, pixels: NDArray[np.bool_]) -> tuple[int, int, int] |
     if not counts.size or counts.max() < PURITY * pixels.sum():
         return None
     _, shape, material, size = (int(value) for value in kinds[:, counts.argmax()])
-    return shape, *(value if value >= 0 else NOTHING for value in (material, size))
+    return shape, material if material >= 0 else NOTHING, size if size >= 0 else NOTHING
 
 
 def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
-    parts = logits.split(list(NAMES.values()), 1)
+    parts = torch.split(logits, list(NAMES.values()), 1)
     losses = [functional.cross_entropy(part, labels[:, k], ignore_index=NOTHING) for k, part in enumerate(parts)]
     return torch.stack(losses).sum()
 
@@ -81,7 +89,7 @@ def fit(path: Path, *, scenes: int, epochs: int, batch: int = 128, peak: float =
     generator = torch.Generator().manual_seed(seed)
     for epoch in range(epochs):
         order = torch.randperm(len(labels) - held, generator=generator) + held
-        for chosen in order.split(batch):
+        for chosen in torch.split(order, batch):
             if len(chosen) < batch:
                 continue
             cut = cuts[chosen].float()
@@ -97,10 +105,14 @@ def fit(path: Path, *, scenes: int, epochs: int, batch: int = 128, peak: float =
         with torch.no_grad():
             parts = network(cuts[:held].float(), numbers[:held]).split(list(NAMES.values()), 1)
         right = [
-            float((part.argmax(1) == labels[:held, k])[labels[:held, k] >= 0].float().mean()) for k, part in enumerate(parts)
+            float((part.argmax(1) == labels[:held, k])[labels[:held, k] >= 0].float().mean())
+            for k, part in enumerate(parts)
         ]
         told = ", ".join(f"{name} {share:.1%}" for name, share in zip(NAMES, right, strict=True))
-        print(f"epoch {epoch + 1} of {epochs}, {time.process_time() - began:.0f} s, of patches held out: {told}", flush=True)
+        print(
+            f"epoch {epoch + 1} of {epochs}, {time.process_time() - began:.0f} s, of patches held out: {told}",
+            flush=True,
+        )
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     save_file({name: value.half().contiguous() for name, value in network.state_dict().items()}, aside)
     aside.rename(path)
@@ -108,8 +120,8 @@ def fit(path: Path, *, scenes: int, epochs: int, batch: int = 128, peak: float =
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenes", type=int, default=1600, help="trajectories, of nine frames each")
-    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--scenes", type=int, default=900, help="trajectories, of nine frames each")
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name(WEIGHTS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)

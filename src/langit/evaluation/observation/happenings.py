@@ -1,8 +1,8 @@
 """What the tracks do: places in metres from the maps' depth, and thresholds on them as in `simulator.facts`.
 
-A thing's place is reckoned from its patch's centroid and lower end, its depth, the horizon and the camera's height, with
-the camera's motion taken out. All of it is coarse (a tenth of a metre along the screen, a few tenths in depth), so thresholds are wider than those of
-the facts that they stand for.
+A thing's place is reckoned from its patch's centroid and lower end, its depth, the horizon and the camera's height,
+with the camera's motion taken out. All of it is coarse (a tenth of a metre along the screen, a few tenths in depth), so
+thresholds are wider than those of the facts that they stand for.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 ROLLERS = ("ball", "egg", "cylinder")
-STILL_SHIFT = 0.22  # metres
+STILL_SHIFT, STILL_SHIFT_FILMED = 0.4, 0.6  # metres, of a thing that stays: for a static camera and a moving one
 MOVING_SPEED = 0.45  # m/s along the ground
 TRAVEL = 0.75  # metres
 AIR = 0.22  # metres under a thing in the air
 DROP = 0.7  # metres
-FLIGHT = 1.2  # metres
+FLIGHT = 0.9  # metres
 BOUNCE_RISE = 0.15  # metres
-RESTLESS = 0.02  # of `Track.change`, of what spins
+RESTLESS, RESTLESS_FILMED = 0.008, 0.024  # of `Track.change`, of what spins, likewise
+OFFSET = 1.0  # metres over the ground that are laid to the camera's height being off
+UPRIGHT = 1.08  # height over width of a cylinder that slides
+CLEAR_FRAMES, CLEAR_AREA = 6, 22 / 64**2  # of what can hit and be hit
 NEAR = 0.045  # of the frame, between things that touch
-HANGING = 0.3  # metres under a thing that swings
+HANGING = 0.2  # metres under a thing that swings
 HIT_SPEED = 0.35  # m/s
 LAP, DEEPER = 0.15, 1.0  # as in facts
 EDGE = 0.035  # of the frame
@@ -46,6 +49,7 @@ class Path:
     above: Doubles  # (F,) of its lower end over the ground
     rise: Doubles  # (F,) of its centroid, from an arbitrary level
     visible: Flags
+    lowest: float  # metres over the ground, before it is laid to the camera's height
     fps: float
 
     def speed(self, of: Doubles) -> Doubles:
@@ -64,7 +68,7 @@ def read_happenings(
     struck = {hit.object: hit for hit in found}
     for k, path in enumerate(paths):
         if not path.track.is_prop:
-            found += _of_thing(paths, k, struck.get(k))
+            found += _of_thing(paths, k, struck.get(k), backdrop.camera_move == "static")
     return tuple(sorted(found, key=lambda one: one.time))
 
 
@@ -115,7 +119,9 @@ def path_of(track: Track, backdrop: Backdrop, fps: float, height: int, width: in
     depth = filled(track.depth.astype(np.float64))
     inside = slice(seen[0], seen[-1] + 1)
     smooth = depth.copy()
-    smooth[inside] = ndimage.gaussian_filter1d(ndimage.median_filter(depth[inside], 5, mode="nearest"), 1.0, mode="nearest")
+    smooth[inside] = ndimage.gaussian_filter1d(
+        ndimage.median_filter(depth[inside], 5, mode="nearest"), 1.0, mode="nearest"
+    )
     x, y, low = (
         (filled(values.astype(np.float64)) - 0.5) * side / short * 2 * HALF_VIEW
         for values, side in ((track.steady_x, width), (track.steady_y, height), (track.boxes[:, 3], height))
@@ -125,9 +131,9 @@ def path_of(track: Track, backdrop: Backdrop, fps: float, height: int, width: in
     level = 1 / np.sqrt(1 + row * row)
     above = backdrop.camera_height - axial * level * (low - row)
     lowest = float(np.nanpercentile(above, 8))
-    if lowest < HANGING:
+    if lowest < OFFSET:
         above = above - lowest
-    travelled = np.concatenate([[0.0], np.cumsum(backdrop.steps[:, AHEAD])]) * backdrop.camera_height
+    travelled = np.concatenate([[0.0], np.cumsum(backdrop.steps[:, AHEAD])]) * float(np.median(backdrop.camera_height))
     middle = float(np.nanmedian(axial))
     return Path(
         track=track,
@@ -136,25 +142,27 @@ def path_of(track: Track, backdrop: Backdrop, fps: float, height: int, width: in
         above=above,
         rise=-y * middle,
         visible=track.visible,
+        lowest=lowest,
         fps=fps,
     )
 
 
-def _of_thing(paths: list[Path], k: int, struck: Happening | None) -> list[Happening]:
+def _of_thing(paths: list[Path], k: int, struck: Happening | None, static: bool) -> list[Happening]:
     """What one thing does, hits apart."""
     path = paths[k]
     hidden = _out_of_sight(paths, k)
     across, rise = (_quiet(values) for values in (path.across, path.rise))
     shift = max(float(np.nanmax(values) - np.nanmin(values)) for values in (across, rise))
     deep = float(np.ptp(ndimage.gaussian_filter1d(path.deep[np.isfinite(path.deep)], 2.0)))
-    if shift < STILL_SHIFT and deep < 1.0:
-        spins = _spins(path)
+    if shift < (STILL_SHIFT if static else STILL_SHIFT_FILMED) and deep < 1.2:
+        spins = _spins(path, RESTLESS if static else RESTLESS_FILMED)
         return [Happening(0.0, "spins" if spins else "still", k)]
     rods = [other for other in paths if other.track.shape == "rod"]
     if any(_hangs(path, rod) for rod in rods) or _pendulum(path):
         return [Happening(0.0, "swings", k, direction=_direction(path, 0))]
-    found = _in_air(path, k, struck)
-    found += _travels(paths, k, {one.kind for one in found})
+    ramp = _ramp_under(paths, k)
+    found = _in_air(path, k, struck) if ramp is None else []
+    found += _travels(path, k, ramp)
     if struck is not None and _topples(path):
         found.append(Happening(struck.time, "topples", k))
     return [*found, *hidden]
@@ -177,17 +185,16 @@ def _hangs(path: Path, rod: Path) -> bool:
 
 
 def _pendulum(path: Path) -> bool:
-    """Whether it goes down and up again, or to and fro, without ever reaching the ground."""
-    if path.visible.mean() < 0.6:
+    """Whether it goes to and fro without ever reaching the ground."""
+    if path.visible.mean() < 0.6 or path.lowest < HANGING:
         return False
-    above, rise = (values[np.isfinite(values)] for values in (path.above, path.rise))
-    turns = len(_bounces(rise)) + len(_bounces(-rise))
-    return bool(np.percentile(above, 10) > HANGING and turns >= 2)
+    across = path.across[np.isfinite(path.across)]
+    return len(_bounces(across)) + len(_bounces(-across)) >= 2
 
 
-def _spins(path: Path) -> bool:
+def _spins(path: Path, restless: float) -> bool:
     change = path.track.change[np.isfinite(path.track.change)]
-    return bool(len(change) > 4 and np.percentile(change, 70) > RESTLESS)
+    return bool(len(change) > 4 and np.percentile(change, 60) > restless)
 
 
 def _in_air(path: Path, k: int, struck: Happening | None) -> list[Happening]:
@@ -201,8 +208,8 @@ def _in_air(path: Path, k: int, struck: Happening | None) -> list[Happening]:
         if not np.isfinite(rise[last]):
             last = end - 1
         drop = float(np.nanmax(rise[start : last + 1]) - rise[last])
-        along = float(np.hypot(path.across[last] - path.across[start], 0.7 * (path.deep[last] - path.deep[start])))
-        if along >= FLIGHT and along > 0.6 * drop and drop > 0.3:
+        along = float(np.hypot(path.across[last] - path.across[start], path.deep[last] - path.deep[start]))
+        if along >= FLIGHT and along > 0.45 * drop and drop > 0.3:
             found.append(Happening(start / path.fps, "flies", k, direction=_direction(path, start)))
             break
         if drop >= DROP:
@@ -234,14 +241,22 @@ def _bounces(rise: Doubles) -> list[int]:
     return found
 
 
-def _travels(paths: list[Path], k: int, done: set[str]) -> list[Happening]:
+def _ramp_under(paths: list[Path], k: int) -> int | None:
+    """The ramp on whose picture a thing is first seen."""
+    first = paths[k].track.first
+    box = paths[k].track.boxes[first]
+    for j, other in enumerate(paths):
+        if other.track.shape == "ramp" and other.visible.any():
+            bar = other.track.boxes[max(first, other.track.first)]
+            if bar[0] - 0.06 < (box[0] + box[2]) / 2 < bar[2] + 0.06 and box[3] > bar[1] - 0.08:
+                return j
+    return None
+
+
+def _travels(path: Path, k: int, ramp: int | None) -> list[Happening]:
     """Rolls and slides along the ground or down a ramp."""
-    path = paths[k]
     speed = np.hypot(path.speed(path.across), 0.6 * path.speed(path.deep))
-    low = np.nan_to_num(path.above, nan=9.0) < max(AIR, 0.35)
-    ramps = [j for j, other in enumerate(paths) if other.track.shape == "ramp"]
-    if ramps:
-        low[:] = True
+    low = (np.nan_to_num(path.above, nan=9.0) < max(AIR, 0.35)) | (ramp is not None)
     start = None
     for first, last in _runs((np.nan_to_num(speed) > MOVING_SPEED) & low):
         end = min(last, len(speed) - 1)
@@ -251,10 +266,21 @@ def _travels(paths: list[Path], k: int, done: set[str]) -> list[Happening]:
             break
     if start is None:
         return []
-    rolls = path.track.shape in ROLLERS
-    if ramps and "flies" not in done:
-        return [Happening(start / path.fps, "rolls_down" if rolls else "slides", k, ramps[0], _direction(path, start))]
-    return [Happening(start / path.fps, "rolls" if rolls else "slides", k, direction=_direction(path, start))]
+    rolls = path.track.shape in ROLLERS and not _is_upright(path)
+    way = _direction(path, start)
+    return [
+        Happening(
+            start / path.fps, ("rolls_down" if ramp is not None else "rolls") if rolls else "slides", k, ramp, way
+        )
+    ]
+
+
+def _is_upright(path: Path) -> bool:
+    """Whether a cylinder stands: it looks taller than wide."""
+    if path.track.shape != "cylinder":
+        return False
+    boxes = path.track.boxes[path.track.whole if path.track.whole.any() else path.visible]
+    return bool(np.median((boxes[:, 3] - boxes[:, 1]) / np.maximum(boxes[:, 2] - boxes[:, 0], 1e-3)) > UPRIGHT)
 
 
 def _topples(path: Path) -> bool:
@@ -263,7 +289,10 @@ def _topples(path: Path) -> bool:
     wide = boxes[:, 2] - boxes[:, 0]
     shape = tall / np.maximum(wide, 1e-3)
     drop = float(np.nanmax(path.rise[:3]) - np.nanmin(path.rise)) if np.isfinite(path.rise[:3]).any() else 0.0
-    return bool(shape[:3].mean() > 1.25 * np.percentile(shape, 10) and path.track.shape not in ("ball", "egg")) or drop > 0.6
+    return (
+        bool(shape[:3].mean() > 1.25 * np.percentile(shape, 10) and path.track.shape not in ("ball", "egg"))
+        or drop > 0.6
+    )
 
 
 def _out_of_sight(paths: list[Path], k: int) -> list[Happening]:
@@ -307,19 +336,26 @@ def _hits(paths: list[Path]) -> list[Happening]:
     found = []
     for a, one in enumerate(paths):
         for b, other in enumerate(paths):
-            if a < b and not (one.track.is_prop and other.track.is_prop):
+            if a < b and not one.track.is_prop and not other.track.is_prop and _is_clear(one) and _is_clear(other):
                 hit = _hit(paths, a, b)
                 if hit is not None:
                     found.append(hit)
     return found
 
 
+def _is_clear(path: Path) -> bool:
+    return bool((path.track.area > CLEAR_AREA).sum() >= CLEAR_FRAMES)
+
+
 def _hit(paths: list[Path], a: int, b: int) -> Happening | None:
     if {paths[a].track.shape, paths[b].track.shape} & {"ramp", "rod", "wall"}:
         return None
     gaps = _gaps(paths[a], paths[b])
-    speeds = [np.nan_to_num(np.hypot(np.hypot(p.speed(p.across), p.speed(p.rise)), 0.5 * p.speed(p.deep))) for p in (paths[a], paths[b])]
-    for frame in np.flatnonzero(gaps < NEAR):
+    speeds = [
+        np.nan_to_num(np.hypot(np.hypot(p.speed(p.across), p.speed(p.rise)), 0.5 * p.speed(p.deep)))
+        for p in (paths[a], paths[b])
+    ]
+    for frame in np.flatnonzero(gaps < NEAR).tolist():
         before, after = slice(max(frame - 3, 0), frame), slice(frame, frame + 4)
         if frame < 1:
             continue
@@ -328,7 +364,13 @@ def _hit(paths: list[Path], a: int, b: int) -> Happening | None:
         gained = float(np.max(speeds[slow][after])) - float(np.min(speeds[slow][before]))
         if earlier[fast] > MOVING_SPEED and gained > HIT_SPEED:
             mover = (a, b)[fast]
-            return Happening(float(frame - 0.5) / paths[a].fps, "hits", mover, (a, b)[slow], _direction(paths[mover], max(frame - 2, 0)))
+            return Happening(
+                (frame - 0.5) / paths[a].fps,
+                "hits",
+                mover,
+                (a, b)[slow],
+                _direction(paths[mover], max(frame - 2, 0)),
+            )
     return None
 
 
@@ -338,7 +380,7 @@ def _gaps(one: Path, other: Path) -> Doubles:
     beside = np.maximum(np.maximum(b[:, 0] - a[:, 2], a[:, 0] - b[:, 2]), 0)
     apart = np.maximum(np.maximum(b[:, 1] - a[:, 3], a[:, 1] - b[:, 3]), 0)
     deeper = np.maximum(np.abs(one.deep - other.deep) - 1.6, 0)
-    return np.nan_to_num(beside + apart + deeper, nan=9.0)
+    return np.asarray(np.nan_to_num(beside + apart + deeper, nan=9.0))
 
 
 def _direction(path: Path, frame: int) -> str | None:

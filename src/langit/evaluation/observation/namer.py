@@ -1,7 +1,7 @@
 """What a patch is: its shape, material and size, by a small network on a square cut around it, fitted by `fit_namer`.
 
-Every patch is named by itself; a track pools what all of its patches say. Size needs metres, so the patch's place, depth,
-the horizon and the camera's height go in beside the pixels.
+Every patch is named by itself; a track pools what all of its patches say. Size needs metres, so the patch's place and
+depth, the horizon and the camera's height go in beside the pixels.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Track:
     depth: Array  # (F,) estimated metres from the camera; coarse
     steady_x: Array  # (F,) as x with the camera's motion since the first frame taken out
     steady_y: Array  # (F,)
-    change: Array  # (F,) how much its looks changed since the frame before: mean absolute difference over its box, in [0, 1]
+    change: Array  # (F,) how much its looks changed since the frame before: mean absolute difference, in [0, 1]
     colours_seen: NDArray[np.int8]  # (F,) index into COLOURS per frame, -1 where not visible
     shapes_seen: NDArray[np.int8]  # (F,) index into SEEN_SHAPES per frame, -1 where not visible
 

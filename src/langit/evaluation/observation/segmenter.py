@@ -1,7 +1,7 @@
 """Frames to maps: what each pixel shows, by a small convolutional network fitted on simulated frames (`fit`).
 
-Colour, material and light tangle too much for a table of the palette: metal mirrors the sky, night takes the chroma, snow
-is as white as what lies on it. The network sees one frame at a time, so nothing that it says of motion is its own guess.
+Colour, material and light tangle too much for a table of the palette: metal mirrors the sky, night takes the chroma,
+snow is as white as what lies on it. The network sees one frame at a time, so nothing that is said of motion is its guess.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FIRST_COLOUR = 1 + len(GROUNDS)
 HEADS = {"what": len(CLASSES), "depth": 1}
 """Maps per pixel, with their channels. depth: log of metres / 8."""
 SCENE_HEADS = {"light_time": len(LIGHTS), "light_side": len(LIGHT_SIDES), "camera": 2}
-"""Per frame. camera: row of the horizon from -1 (top) to 1, where it may lie outside; log of the height over the ground / 2 m."""
+"""Per frame. camera: row of the horizon from -1 (top) to 1, also beyond; log of its height over the ground / 2 m."""
 NUMBERS = ("depth", "camera")
 """Heads that are numbers, not choices."""
 WEIGHTS = "segmenter.safetensors"
@@ -59,7 +59,7 @@ def _block(channels_in: int, channels: int, size: int, dilation: int = 1) -> nn.
 
 
 class Segmenter(nn.Module):
-    """(B, 3, h, w) in [-1, 1] to maps and scene logits; h and w multiples of 8. Works at 1/2, 1/4 and 1/8 of the size."""
+    """(B, 3, h, w) in [-1, 1] to maps and scene logits, by way of 1/2, 1/4 and 1/8 of the size; h and w divide by 8."""
 
     def __init__(self, fine: int = 24, middle: int = 40, coarse: int = 48) -> None:
         super().__init__()
@@ -96,7 +96,9 @@ class Segmenter(nn.Module):
         self.eval()
         for block in [module for module in self.modules() if isinstance(module, nn.Sequential)]:
             if len(block) == 3 and isinstance(block[1], nn.BatchNorm2d):
-                block[0], block[1] = fuse_conv_bn_eval(block[0], block[1]), nn.Identity()
+                convolution = block[0]
+                assert isinstance(convolution, nn.Conv2d)
+                block[0], block[1] = fuse_conv_bn_eval(convolution, block[1]), nn.Identity()
         return self
 
 
@@ -109,7 +111,9 @@ def segment(frames: Frames) -> Segmentation:
     parts: list[dict[str, Tensor]] = []
     with torch.inference_mode():
         for first in range(0, len(small), FRAMES_AT_ONCE):
-            chunk = functional.pad(small[first : first + FRAMES_AT_ONCE] * 2 - 1, pad, mode="replicate").contiguous(memory_format=torch.channels_last)
+            chunk = functional.pad(small[first : first + FRAMES_AT_ONCE] * 2 - 1, pad, mode="replicate").contiguous(
+                memory_format=torch.channels_last
+            )
             maps, scene = network(chunk)
             maps = maps[:, :, :height, :width].permute(0, 2, 3, 1)
             split = dict(zip(HEADS, maps.split(list(HEADS.values()), -1), strict=True))
@@ -122,7 +126,7 @@ def segment(frames: Frames) -> Segmentation:
     return Segmentation(
         what=whole["what"].exp().numpy(),
         depth=whole["depth"][..., 0].clamp(-3, 3).exp().mul(8).numpy(),
-        horizon=(whole["camera"][:, 0].numpy() + 1) / 2,
+        horizon=whole["camera"][:, 0].add(1).div(2).numpy(),
         camera_height=whole["camera"][:, 1].clamp(-3, 3).exp().mul(2).numpy(),
         frames=small.permute(0, 2, 3, 1).contiguous().numpy(),
         **arrays,
@@ -152,5 +156,7 @@ def _working_frames(frames: Frames) -> Tensor:
 def _network() -> Segmenter:
     network = Segmenter()
     stored = load((files(__package__) / WEIGHTS).read_bytes())
-    network.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in stored.items()}, strict=False)
+    network.load_state_dict(
+        {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}, strict=False
+    )
     return network.requires_grad_(False).fused().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

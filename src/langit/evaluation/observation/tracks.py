@@ -1,12 +1,13 @@
 """Maps to tracks: connected patches of one colour, linked from frame to frame.
 
-Patches are found colour by colour, linked by place, and what belongs to one thing is joined: pieces on both sides of a bar
-that passes before it, the stretches before and after it was hidden, and the same patch under a colour that changed.
+Patches are found colour by colour, linked by place, and what belongs to one thing is joined: pieces on both sides of a
+bar that passes before it, the stretches before and after it was hidden, and the same patch under a changed colour.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +23,14 @@ Doubles = NDArray[np.float64]
 
 FEWEST_PIXELS = 5  # of the working size, of a patch
 FEWEST_FRAMES = 3
-FEWEST_LARGEST = 14.0  # pixels in the frame that shows most of it
+FEWEST_LARGEST = 24.0  # pixels in the frame that shows most of it
 FEWEST_TOTAL = 60.0  # pixels over all frames, of a track
 GAP = 8  # pixels that something in front may leave between two pieces
 FARTHEST = 0.30  # of the frame, between a predicted and a found place, for the same thing one frame later
 SAME_PLACE = 0.08  # of the frame, for a patch that changed its colour
 SPECK = 0.22  # of what it touches: a smaller patch that never leaves it is a part of it
 GRID = 4
+UNLIKE = 2.5  # of log probability, by which a shape is ruled out
 TINY = 1e-6
 
 
@@ -76,7 +78,9 @@ def find_tracks(seen: Segmentation) -> tuple[Track, ...]:
     kept = [
         chain
         for chain, area, most in zip(chains, total, largest, strict=True)
-        if (len(chain) >= FEWEST_FRAMES or len(chain) == len(seen.what)) and area >= FEWEST_TOTAL * min(1, len(seen.what) / 9) and most >= FEWEST_LARGEST
+        if (len(chain) >= FEWEST_FRAMES or len(chain) == len(seen.what))
+        and area >= FEWEST_TOTAL * min(1, len(seen.what) / 9)
+        and most >= FEWEST_LARGEST
     ]
     kept.sort(key=lambda chain: -sum(patch.area for patch in chain))
     return tuple(_track(chain, len(seen.what), height * width) for chain in kept)
@@ -161,7 +165,9 @@ def _patch(seen: Segmentation, frame: int, colour: int, mask: NDArray[np.bool_],
     )
 
 
-def _looks(picture: NDArray[np.float32], mask: NDArray[np.bool_], box: tuple[int, int, int, int]) -> NDArray[np.float32]:
+def _looks(
+    picture: NDArray[np.float32], mask: NDArray[np.bool_], box: tuple[int, int, int, int]
+) -> NDArray[np.float32]:
     """Mean colours of the patch over the cells of a grid on its box; NaN in cells without it."""
     top, bottom, left, right = (int(side) for side in box)
     inside, colours = mask[top:bottom, left:right], picture[top:bottom, left:right]
@@ -229,9 +235,11 @@ def _join_in_time(chains: list[Chain]) -> list[Chain]:
 
 
 def _alike(a: Chain, b: Chain) -> bool:
-    shapes = [_pooled(chain, "shapes") for chain in (a, b)]
-    few = min(len(a), len(b)) <= 2
-    return few or bool(shapes[0].argmax() == shapes[1].argmax())
+    """Whether neither rules the other's shape out."""
+    if min(len(a), len(b)) <= 3:
+        return True
+    one, other = (_pooled(chain, "shapes") for chain in (a, b))
+    return bool(one[other.argmax()] > one.max() - UNLIKE or other[one.argmax()] > other.max() - UNLIKE)
 
 
 def _without_specks(chains: list[Chain], patches: list[list[Patch]]) -> list[Chain]:
@@ -242,7 +250,8 @@ def _without_specks(chains: list[Chain], patches: list[list[Patch]]) -> list[Cha
         for patch in chain:
             larger = [other for other in patches[patch.frame] if other.colour in patch.touches]
             attached += any(
-                patch.area < SPECK * other.area and patch.touches[other.colour] >= 0.3 * _perimeter(patch) for other in larger
+                patch.area < SPECK * other.area and patch.touches[other.colour] >= 0.3 * _perimeter(patch)
+                for other in larger
             )
         if attached < 0.7 * len(chain):
             kept.append(chain)
@@ -290,7 +299,7 @@ def _track(chain: Chain, num_frames: int, num_pixels: int) -> Track:
         visible[t], whole[t] = True, patch.is_whole
         colours[t], shapes[t] = patch.colours.argmax(), patch.shapes.argmax()
     change = np.full(num_frames, np.nan, np.float32)
-    for before, after in zip(chain, chain[1:], strict=False):
+    for before, after in pairwise(chain):
         if after.frame == before.frame + 1:
             different = np.abs(after.looks - before.looks)
             different = different[np.isfinite(different)]

@@ -1,0 +1,1 @@
+"""Groups of commands that `cli` takes in; each parses, calls and prints."""

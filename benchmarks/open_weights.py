@@ -5,7 +5,7 @@
     python benchmarks/open_weights.py --guidance FOLDER            what an interval of guidance gains and changes
 
 CPU time stands beside wall time; where another process shares the cores, wall time tells nothing and the ratios of CPU
-time do. Measured on a shared core, 22 November 2026: see docs/open-weights.md.
+time do. Results of 22 November 2026, on a core shared with other work: docs/open-weights.md.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from langit.tokenizer.wan import WanTokenizer
 from langit.transformer import Transformer
 from langit.transformer.int8 import to_int8
 
-SMALL = dict(
-    num_attention_heads=6, attention_head_dim=64, in_channels=16, out_channels=16, text_dim=512, ffn_dim=1536, num_layers=12
-)
+SMALL = {
+    "num_attention_heads": 6, "attention_head_dim": 64, "in_channels": 16, "out_channels": 16, "text_dim": 512,
+    "ffn_dim": 1536, "num_layers": 12
+}
 WORDS, PADDED = 64, 512
 H100_PEAK = 989e12
 
@@ -44,7 +45,7 @@ class Took:
         return f"{self.cpu:.3f} s of CPU, {self.wall:.3f} s"
 
 
-def least(run: Callable[[], object], times: int = 5) -> Took:
+def least(run: Callable[[], object], times: int = 3) -> Took:
     """Least CPU and wall seconds of a call."""
     run()
     cpu, wall = [], []
@@ -153,7 +154,8 @@ def on_cuda() -> None:
                 print(f"  diffusers' {backend}: {type(error).__name__}")
         fastest = min(best, key=best.__getitem__)
         print(f"{name}, {clip}: {own:.3f} s a step, {flop / own / 1e12:.0f} TFLOP/s, {flop / own / H100_PEAK:.0%} of 989 "
-              f"(aim 50%), {memory:.1f} GB; diffusers with {fastest} {best[fastest]:.3f} s, ratio {best[fastest] / own:.2f} (aim 1.4)")
+              f"(aim 50%), {memory:.1f} GB; diffusers with {fastest} {best[fastest]:.3f} s, "
+              f"ratio {best[fastest] / own:.2f} (aim 1.4)")
 
 
 def _seconds(run: Callable[[], object], times: int = 3) -> float:

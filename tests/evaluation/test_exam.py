@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
 from langit.catalog import Bundle
+from langit.cli import app
 from langit.evaluation.commands import evaluate_clips
 from langit.evaluation.exam import Outcome, Settings, examine, windows_to_make
 from langit.evaluation.footage import read_folder
 from langit.evaluation.papers import NAMES, Form
-from langit.evaluation.report import told, write_report
+from langit.evaluation.report import terminal_table, told, write_report
 from langit.evaluation.statistics import Estimate
 from langit.simulator.export import export_clips
 from langit.types import InputError
@@ -77,6 +81,30 @@ def test_the_report_says_all_and_stands_alone(stopped_and_taken_up):
     assert found["weights"] == "abc"
     assert len(found["rows"]) == len(outcome.rows)
     assert found["curves"]
+
+
+def test_the_terminals_table_keeps_its_brackets_and_its_reasons(stopped_and_taken_up):
+    _, outcome = stopped_and_taken_up
+    console = Console(width=200, file=io.StringIO())
+    console.print(terminal_table(outcome.rows))
+    text = console.file.getvalue()
+    for row in outcome.rows:
+        assert row.name in text
+        assert (told(row.model, row.unit) if row.model else "not applicable: ") in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--truth", "truth"], "--truth was given without --clips"),
+        (["--clips", "clips", "--quick"], "choose what a model is asked"),
+        (["--clips", "nowhere"], "There is no folder nowhere"),
+    ],
+)
+def test_the_command_refuses_what_has_no_effect(arguments, sentence):
+    result = CliRunner().invoke(app, ["evaluate", *arguments])
+    assert isinstance(result.exception, InputError)
+    assert sentence in str(result.exception)
 
 
 def test_estimates_are_told_with_their_intervals():

@@ -60,5 +60,5 @@ def test_two_streams_at_once_do_not_mix():
 
 def test_too_many_frames_are_refused():
     tokenizer = both("2.1 T2V")[0]
-    with pytest.raises(ValueError, match="1 are left over|1 frames are left over"):
+    with pytest.raises(ValueError, match="1 frames are left over"):
         list(tokenizer.encode_stream(torch.zeros(2, 16, 16, 3)))

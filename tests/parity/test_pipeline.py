@@ -54,11 +54,11 @@ def test_ten_steps(family, frames, size, prompt, folders):
         reference = diffusers.WanImageToVideoPipeline(**parts, expand_timesteps=True)
     reference.set_progress_bar_config(disable=True)
     late = bundle.config.sampling.late_guidance
-    settings = dict(
-        prompt=wan.PROMPTS[prompt], negative_prompt=wan.NEGATIVE, height=height, width=width, num_frames=frames,
-        num_inference_steps=10, guidance_scale=p.guidance, latents=starting_noise(bundle, p), output_type="latent",
-        guidance_scale_2=late[1] if late else None,
-    )  # fmt: skip
+    settings = {
+        "prompt": wan.PROMPTS[prompt], "negative_prompt": wan.NEGATIVE, "height": height, "width": width, "num_frames": frames,
+        "num_inference_steps": 10, "guidance_scale": p.guidance, "latents": starting_noise(bundle, p), "output_type": "latent",
+        "guidance_scale_2": late[1] if late else None,
+    }  # fmt: skip
     if known:
         settings["image"] = wan.picture(height, width, 7)
     if kind.ends:
@@ -72,10 +72,10 @@ def test_text_to_video_of_the_5b(folders):
     p = plan(bundle, Request(wan.PROMPTS[0], frames=5, size=(64, 32), seed=4, steps=10))
     reference = wan.pipeline("2.2 TI2V")
     reference.set_progress_bar_config(disable=True)
-    settings = dict(
-        prompt=wan.PROMPTS[0], negative_prompt=wan.NEGATIVE, height=32, width=64, num_frames=5, num_inference_steps=10,
-        guidance_scale=5.0, latents=starting_noise(bundle, p),
-    )  # fmt: skip
+    settings = {
+        "prompt": wan.PROMPTS[0], "negative_prompt": wan.NEGATIVE, "height": 32, "width": 64, "num_frames": 5,
+        "num_inference_steps": 10, "guidance_scale": 5.0, "latents": starting_noise(bundle, p),
+    }  # fmt: skip
     found = sample(bundle, [p])[0]
     assert wan.relative(found, reference(**settings, output_type="latent").frames[0]) < 1e-4
     frames = reference(**settings, output_type="pt").frames[0]  # (f, c, h, w) in [0, 1]

@@ -91,8 +91,11 @@ def test_every_block(family):
     reference = wan.transformer(family)
     ours = ours_of(reference)
     expected, found = {}, {}
-    hooks = [block.register_forward_hook(lambda _, __, out, i=i: expected.update({i: out})) for i, block in enumerate(reference.blocks)]
-    hooks += [block.register_forward_hook(lambda _, __, out, i=i: found.update({i: out})) for i, block in enumerate(ours.blocks)]
+    hooks = [
+        block.register_forward_hook(lambda _, __, out, i=i, kept=kept: kept.update({i: out}))
+        for blocks, kept in ((reference.blocks, expected), (ours.blocks, found))
+        for i, block in enumerate(blocks)
+    ]
     reference(x, timesteps, text, picture)
     ours(*packed(x, timesteps, text, picture, case[-1]))
     for hook in hooks:

@@ -35,29 +35,30 @@ class Family:
     shift: float = 3.0
 
 
-SHAPE = dict(num_attention_heads=2, attention_head_dim=12, text_dim=16, freq_dim=16, ffn_dim=40, num_layers=2)
+SHAPE = {"num_attention_heads": 2, "attention_head_dim": 12, "text_dim": 16, "freq_dim": 16, "ffn_dim": 40, "num_layers": 2}
 CLIP_WIDTH, CLIP_TOKENS = 20, 5
-VAE = {"2.1": dict(base_dim=6, z_dim=4, num_res_blocks=1, latents_mean=[0.1, -0.2, 0.3, 0.0], latents_std=[1.5, 0.7, 2.0, 1.1])}
-VAE["2.2"] = dict(
-    base_dim=6, decoder_base_dim=8, z_dim=6, num_res_blocks=1, latents_mean=[0.1, -0.2, 0.3, 0.0, 0.5, -0.4],
-    latents_std=[1.5, 0.7, 2.0, 1.1, 0.9, 0.6], is_residual=True, in_channels=12, out_channels=12, patch_size=2,
-    scale_factor_spatial=16,
-)  # fmt: skip
+_MEAN, _DEVIATION = [0.1, -0.2, 0.3, 0.0], [1.5, 0.7, 2.0, 1.1]
+VAE = {"2.1": {"base_dim": 6, "z_dim": 4, "num_res_blocks": 1, "latents_mean": _MEAN, "latents_std": _DEVIATION}}
+VAE["2.2"] = {
+    "base_dim": 6, "decoder_base_dim": 8, "z_dim": 6, "num_res_blocks": 1, "latents_mean": [0.1, -0.2, 0.3, 0.0, 0.5, -0.4],
+    "latents_std": [1.5, 0.7, 2.0, 1.1, 0.9, 0.6], "is_residual": True, "in_channels": 12, "out_channels": 12, "patch_size": 2,
+    "scale_factor_spatial": 16,
+}  # fmt: skip
 
 
 def _beside(**more: Any) -> dict[str, Any]:
     return dict(in_channels=12, out_channels=4, **more)
 
 
-_CLIP = dict(image_dim=CLIP_WIDTH, added_kv_proj_dim=24)
+_CLIP = {"image_dim": CLIP_WIDTH, "added_kv_proj_dim": 24}
 FAMILIES = {
-    "2.1 T2V": Family(dict(in_channels=4, out_channels=4), VAE["2.1"]),
+    "2.1 T2V": Family({"in_channels": 4, "out_channels": 4}, VAE["2.1"]),
     "2.1 I2V": Family(_beside(**_CLIP), VAE["2.1"], picture=True, shift=5.0),
     "2.1 FLF2V": Family(
         _beside(**_CLIP, pos_embed_seq_len=2 * CLIP_TOKENS), VAE["2.1"], picture=True, ends=True, shift=16.0
     ),
-    "2.2 TI2V": Family(dict(in_channels=6, out_channels=6), VAE["2.2"], per_patch=True, shift=5.0),
-    "2.2 T2V": Family(dict(in_channels=4, out_channels=4), VAE["2.1"], experts=2, boundary=0.875, shift=12.0),
+    "2.2 TI2V": Family({"in_channels": 6, "out_channels": 6}, VAE["2.2"], per_patch=True, shift=5.0),
+    "2.2 T2V": Family({"in_channels": 4, "out_channels": 4}, VAE["2.1"], experts=2, boundary=0.875, shift=12.0),
     "2.2 I2V": Family(_beside(), VAE["2.1"], picture=True, experts=2, boundary=0.9, shift=5.0),
 }
 
@@ -125,11 +126,12 @@ def scheduler(shift: float) -> Any:
 def pipeline(name: str) -> Any:
     """diffusers' own pipeline of a family."""
     family = FAMILIES[name]
-    parts = dict(
-        tokenizer=prompt_tokenizer(), text_encoder=text_encoder(), vae=autoencoder(name), scheduler=scheduler(family.shift),
-        transformer=transformer(name), transformer_2=transformer(name, 1) if family.experts == 2 else None,
-        boundary_ratio=family.boundary, expand_timesteps=family.per_patch,
-    )  # fmt: skip
+    parts = {
+        "tokenizer": prompt_tokenizer(), "text_encoder": text_encoder(), "vae": autoencoder(name),
+        "scheduler": scheduler(family.shift),
+        "transformer": transformer(name), "transformer_2": transformer(name, 1) if family.experts == 2 else None,
+        "boundary_ratio": family.boundary, "expand_timesteps": family.per_patch,
+    }  # fmt: skip
     if family.picture:
         clip = "image_dim" in family.transformer
         return diffusers.WanImageToVideoPipeline(

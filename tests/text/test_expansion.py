@@ -27,7 +27,8 @@ from langit.types import InputError
         ),
         (
             "bola merah memantul",
-            "Bola merah doff berukuran sedang memantul. Di atas rumput pada siang hari, cahaya dari kiri. Kamera diam setinggi mata.",
+            "Bola merah doff berukuran sedang memantul. Di atas rumput pada siang hari, cahaya dari kiri. "
+            "Kamera diam setinggi mata.",
         ),
     ],
 )
@@ -47,7 +48,7 @@ def test_what_is_not_understood_is_left_alone():
 
 class Chat(BaseHTTPRequestHandler):
     answer: object = {"choices": [{"message": {"content": " A dense caption. "}}]}
-    asked: dict = {}
+    asked: object = None
 
     def do_POST(self):
         Chat.asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -93,9 +94,9 @@ def test_styles_come_from_a_file_that_users_extend(tmp_path, monkeypatch):
     monkeypatch.setenv("LANGIT_STYLES", str(own))
     assert styled("", "neon") == "at night, light from behind"
     assert styles()["golden"] == "at dusk"
-    with pytest.raises(InputError, match="There is no style 'oil'; the styles are .*neon"):
+    with pytest.raises(InputError, match=r"There is no style 'oil'; the styles are .*neon"):
         styled("a ball", "oil")
     for bad in ("- a list", "{"):
         own.write_text(bad)
-        with pytest.raises(InputError, match="styles.yaml"):
+        with pytest.raises(InputError, match=r"styles\.yaml"):
             styles()

@@ -102,7 +102,7 @@ class BundleConfig:
             "text": PromptEncoderConfig(**values["text"]),
             "native": Native(**values["native"]),
             "sampling": SamplingDefaults(
-                **{name: tuple(value) if isinstance(value, list) else value for name, value in values["sampling"].items()}
+                **{**values["sampling"], "guidance_interval": tuple(values["sampling"]["guidance_interval"])}
             ),
             "stride": tuple(values["stride"]),
             "patch": tuple(values["patch"]),
@@ -156,7 +156,8 @@ class Bundle:
 
     def hash(self) -> str:
         """A short fingerprint of the weights and the configuration."""
-        assert dataclasses.is_dataclass(self.config) and not isinstance(self.config, type)
+        assert dataclasses.is_dataclass(self.config)
+        assert not isinstance(self.config, type)
         digest = hashlib.sha256(json.dumps(dataclasses.asdict(self.config), sort_keys=True).encode())
         if not isinstance(self.config, BundleConfig):  # gigabytes, whose files the configuration identifies
             return digest.hexdigest()[:12]

@@ -9,9 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from langit.catalog.bundle import Bundle, load_bundle
+from langit.catalog.lora import Lora, apply_loras
 from langit.catalog.shards import read_json
 from langit.catalog.wan import PIPELINES
-from langit.catalog.lora import Lora, apply_loras
 from langit.transformer.int8 import to_int8
 from langit.types import InputError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -16,6 +17,7 @@ from langit.packing import Text, pack, unpack
 from langit.sampling import SCHEDULES, SOLVERS
 from langit.tokenizer import decode, encode
 from langit.tokenizer.wan import WanTokenizer
+from langit.transformer import Transformer
 from langit.types import InputError
 
 TOLERANCE = 1e-5
@@ -64,7 +66,7 @@ def compare(folder: Path, device: str = "cpu") -> Iterator[Comparison]:
     yield Comparison("scheduler, 10 steps", _scheduler(scheduler, parts.config.sampling.shift))
 
 
-def _transformer(name: str, ours: torch.nn.Module, reference: torch.nn.Module) -> Iterator[Comparison]:
+def _transformer(name: str, ours: Transformer, reference: Any) -> Iterator[Comparison]:
     settings = reference.config
     device = next(reference.parameters()).device
     generator = torch.Generator().manual_seed(0)
@@ -84,7 +86,7 @@ def _transformer(name: str, ours: torch.nn.Module, reference: torch.nn.Module) -
     expected: list[Tensor] = []
     found: list[Tensor] = []
     for module, kept in ((reference, expected), (ours, found)):
-        for block in module.blocks:  # type: ignore[union-attr]
+        for block in module.blocks:
             block.register_forward_hook(lambda _, __, out, kept=kept: kept.append(out.flatten(0, -2)))
     whole = reference(x, torch.tensor([700], device=device), text, picture, return_dict=False)[0][0]
     sigma = torch.full((len(patches),), 0.7, dtype=torch.float64, device=device)
@@ -95,12 +97,12 @@ def _transformer(name: str, ours: torch.nn.Module, reference: torch.nn.Module) -
     yield Comparison(f"{name}, whole", _relative(made, whole))
 
 
-def _scheduler(scheduler: object, shift: float) -> float:
+def _scheduler(scheduler: Any, shift: float) -> float:
     noise = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
-    scheduler.set_timesteps(10)  # type: ignore[attr-defined]
+    scheduler.set_timesteps(10)
     x = noise
-    for sigma, timestep in zip(scheduler.sigmas, scheduler.timesteps, strict=False):  # type: ignore[attr-defined]
-        x = scheduler.step(torch.tanh(x) + sigma * x.cos(), timestep, x, return_dict=False)[0]  # type: ignore[attr-defined]
+    for sigma, timestep in zip(scheduler.sigmas, scheduler.timesteps, strict=False):
+        x = scheduler.step(torch.tanh(x) + sigma * x.cos(), timestep, x, return_dict=False)[0]
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         return x - sigma[:, None] * (torch.tanh(x) + sigma[:, None] * x.cos())

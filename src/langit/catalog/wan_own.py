@@ -15,10 +15,11 @@ from langit.catalog.wan_layout import transformer_config
 from langit.transformer import TransformerConfig
 from langit.types import InputError
 
-_UMT5 = dict(
-    vocab_size=256384, d_model=4096, d_kv=64, d_ff=10240, num_layers=24, num_heads=64, relative_attention_num_buckets=32,
-    feed_forward_proj="gated-gelu", dense_act_fn="gelu_new", is_gated_act=True, tie_word_embeddings=False,
-)  # fmt: skip
+_UMT5 = {
+    "vocab_size": 256384, "d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24, "num_heads": 64,
+    "relative_attention_num_buckets": 32,
+    "feed_forward_proj": "gated-gelu", "dense_act_fn": "gelu_new", "is_gated_act": True, "tie_word_embeddings": False,
+}  # fmt: skip
 _UMT5_NAMES = {
     "norm1": "layer.0.layer_norm",
     "attn": "layer.0.SelfAttention",
@@ -28,10 +29,10 @@ _UMT5_NAMES = {
     "ffn.fc2": "layer.1.DenseReluDense.wo",
     "pos_embedding.embedding": "layer.0.SelfAttention.relative_attention_bias",
 }
-_VAE_22 = dict(
-    base_dim=160, decoder_base_dim=256, z_dim=48, is_residual=True, in_channels=12, out_channels=12, patch_size=2,
-    scale_factor_spatial=16,
-)  # fmt: skip
+_VAE_22 = {
+    "base_dim": 160, "decoder_base_dim": 256, "z_dim": 48, "is_residual": True, "in_channels": 12, "out_channels": 12,
+    "patch_size": 2, "scale_factor_spatial": 16,
+}  # fmt: skip
 
 
 def own_parts(folder: Path) -> Parts:
@@ -42,7 +43,10 @@ def own_parts(folder: Path) -> Parts:
         raise InputError(f"{folder} lacks {lacking[0]}/config.json. Fetch the model again.")
     values = [read_json(root / "config.json") for root in roots]
     experts = tuple(tuple(shards_of(root, "diffusion_pytorch_model")) for root in roots)
-    configs = [_with_pictures(transformer_config(v, f"{r}/config.json"), list(p)) for v, r, p in zip(values, roots, experts, strict=True)]
+    configs = [
+        _with_pictures(transformer_config(value, f"{root}/config.json"), list(paths))
+        for value, root, paths in zip(values, roots, experts, strict=True)
+    ]
     if len(set(configs)) != 1:
         raise InputError(f"The two transformers in {folder} have different shapes. Fetch the model again.")
     config = configs[0]
@@ -83,7 +87,8 @@ def _own_vae(path: Path, new: bool, device: torch.device) -> Any:
         raise InputError(
             f"{path.name} in Wan's own layout is not read; use the same model in diffusers' layout (-Diffusers)."
         )
-    converted = convert_wan_vae_to_diffusers(dict(tensors_of(path)))
+    convert: Any = convert_wan_vae_to_diffusers
+    converted = convert(dict(tensors_of(path)))
     with torch.device("meta"):
         vae = diffusers.AutoencoderKLWan(**(_VAE_22 if new else {}))
     expected = vae.state_dict()

@@ -25,7 +25,7 @@ from langit.generate import OnStep, Plan, Sampler, held_of, sample
 
 FOLDER = ".langit"
 LIMIT_BYTES = 512 * 2**20
-FRAMES_BYTES = 16 * 2**20
+FRAMES_BYTES = 4 * 2**20
 """Of one output's exact frames; those of a longer one are not kept (its file is read instead)."""
 
 

@@ -18,18 +18,19 @@ from langit.types import Frames
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 IDENTITY = "things that keep their identity, extended clips"
-WATCHED: tuple[tuple[Kind, str, str], ...] = (
-    ("teleport", "uniform", "velocity error, uniform"),
-    ("shuffle", "uniform", "velocity error, uniform"),
-    ("jitter", "uniform", "uniform motion, spread of speed"),
-    ("upside_down", "fall", "gravity, relative error"),
-    ("vanish", "occlusion", "occluded things that reappear"),
-    ("vanish", "extension", "right number of things, extended clips"),
-    ("recolour", "extension", IDENTITY),
-    ("flicker", "static", "flicker, static scenes"),
-    ("noise", "static", "flicker, static scenes"),
+WATCHED: tuple[tuple[Kind, str, str, float], ...] = (
+    ("teleport", "uniform", "velocity error, uniform", 1.0),
+    ("shuffle", "uniform", "velocity error, uniform", 1.0),
+    ("jitter", "uniform", "uniform motion, spread of speed", 1.0),
+    ("upside_down", "fall", "gravity, relative error", 0.5),
+    ("vanish", "occlusion", "occluded things that reappear", 0.75),
+    ("vanish", "extension", "right number of things, extended clips", 1.0),
+    ("recolour", "extension", IDENTITY, 1.0),
+    ("flicker", "static", "flicker, static scenes", 1.0),
+    ("noise", "static", "flicker, static scenes", 1.0),
 )
-"""(kind of corruption, task whose clips are damaged, the reading that must worsen)."""
+"""(kind of corruption, task whose clips are damaged, the reading that must worsen, the greatest strength: beyond it the
+thing is out of the frame, or never there)."""
 BLURRED: Kind = "blur"  # what the kernel distance must notice
 
 Measure = Callable[[Sequence[Examined]], list[Reading]]
@@ -87,11 +88,11 @@ def curves(
 ) -> tuple[Curve, ...]:
     """All curves, each of `count` clips, of the tasks that are among the papers."""
     drawn = []
-    for done, (kind, task, name) in enumerate(WATCHED):
+    for done, (kind, task, name, top) in enumerate(WATCHED):
         on_progress("corrupted clips", done, len(WATCHED) + 1)
         of_task = [paper for paper in papers if paper.task == task][:count]
         if of_task:
-            drawn.append(curve(kind, task, name, of_task))
+            drawn.append(curve(kind, task, name, of_task, [top * strength for strength in STRENGTHS]))
     if len(real) >= 4:
         drawn.append(distance_curve(real[: len(real) // 2], real[len(real) // 2 :]))
     on_progress("corrupted clips", len(WATCHED) + 1, len(WATCHED) + 1)

@@ -116,7 +116,7 @@ def main() -> None:
         optimizer.step()
         schedule.step()
         if step % 20 == 0:
-            print(f"step {step} of {steps}: loss {float(loss):.3f}", flush=True)
+            print(f"step {step} of {steps}: loss {float(loss.detach()):.3f}", flush=True)
     with torch.inference_mode():
         made = [network(chunk.float()) for chunk in torch.split(data, 64)]
         features = torch.cat([one[0] for one in made])

@@ -85,14 +85,16 @@ def reappearance(clip: Examined) -> tuple[float, float, float]:
 
 
 def is_same(clip: Examined, followed: Followed, where: np.ndarray) -> bool:
-    """Whether most of what is seen at those frames has the colour and the shape that the thing has."""
+    """Whether most of what is seen at those frames has the thing's colour, and its shape or the one it had before."""
     told = clip.told.things[followed.thing]
     tracks = clip.observation.tracks
     frames = [int(frame) for frame in np.flatnonzero(where & followed.visible)]
     colours = [int(tracks[followed.track[frame]].colours_seen[frame]) for frame in frames]
     same_colour = [list(COLOURS)[colour] == told.colour for colour in colours if colour >= 0]
     shapes = {tracks[followed.track[frame]].shape for frame in frames}
-    return bool(same_colour) and float(np.mean(same_colour)) > 0.5 and told.shape in shapes
+    # A lying egg may look like a ball throughout: what counts is that it is what it was.
+    known = {told.shape} | {tracks[i].shape for i in followed.track[~where & followed.visible]}
+    return bool(same_colour) and float(np.mean(same_colour)) > 0.5 and bool(shapes & known)
 
 
 def returning(clip: Examined) -> float:

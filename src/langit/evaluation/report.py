@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from rich.markup import escape
 from rich.table import Table
 
 from langit.evaluation.exam import FORMAT, Outcome, Row, write_aside
@@ -74,24 +75,24 @@ def told(estimate: Estimate | None, unit: str) -> str:
 
 
 def terminal_table(rows: Sequence[Row]) -> Table:
-    """The rows as a table for the terminal."""
-    table = Table(title="The exam", caption="in brackets: 95% interval, bootstrap over prompts", show_lines=False)
-    table.add_column("measure")
-    for column in ("better", "model", "simulator"):
-        table.add_column(column, no_wrap=column != "better")
-    table.add_column("n", justify="right")
+    """The rows as a table for the terminal, narrow enough for 80 columns; reasons and intervals of both are on the page."""
+    table = Table(
+        title="The exam", caption="in brackets: 95% interval, bootstrap over prompts", box=None, pad_edge=False
+    )
+    table.add_column("measure", min_width=32, overflow="fold")
+    table.add_column("model", min_width=22)
+    table.add_column("simulator", no_wrap=True)
+    table.add_column("n", justify="right", no_wrap=True)
     part = ""
     for row in rows:
         if row.part != part:
-            table.add_section()
-            table.add_row(f"[bold]{row.part}[/bold]", "", "", "", "")
+            table.add_row(f"[bold]{row.part}[/bold]", "", "", "")
             part = row.part
-        count = str(row.model.count) if row.model else ""
         if row.model is None:
-            table.add_row(f"  {row.name}", "", "not applicable", "", "")
-        else:
-            ceiling = told(row.simulator, row.unit) if row.simulator else ""
-            table.add_row(f"  {row.name}", row.better, told(row.model, row.unit), ceiling, count)
+            table.add_row(f"  {row.name}", f"[dim]not applicable: {escape(row.why)}[/dim]", "", "")
+            continue
+        ceiling = told(row.simulator, row.unit).split(" [")[0] if row.simulator else ""
+        table.add_row(f"  {row.name}", escape(told(row.model, row.unit)), ceiling, str(row.model.count))
     return table
 
 

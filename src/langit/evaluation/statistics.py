@@ -46,7 +46,7 @@ class Reading:
         """The estimate; None when nothing could be read."""
         if self.estimate is not None:
             return self.estimate
-        return bootstrap(self.values) if self.values else None
+        return bootstrap(self.values, shares=not self.unit) if self.values else None
 
 
 def reading(
@@ -69,7 +69,7 @@ def missing(part: str, name: str, why: str) -> Reading:
     return Reading(part, name, "", "higher", why=why)
 
 
-def bootstrap(values: Sequence[float], *, seed: int = 0) -> Estimate:
+def bootstrap(values: Sequence[float], *, shares: bool = True, seed: int = 0) -> Estimate:
     """The mean of `values` (one per prompt) with its percentile interval (Efron 1979) from 1000 resamplings.
 
     The interval of shares that are all 0 or all 1 is Wilson's, because resampling cannot see beyond what came.
@@ -78,7 +78,7 @@ def bootstrap(values: Sequence[float], *, seed: int = 0) -> Estimate:
         raise ValueError("no values were given; a mean needs at least one")
     array = np.asarray(values, np.float64)
     value, count = float(array.mean()), len(array)
-    if value in (0.0, 1.0) and np.isin(array, (0.0, 1.0)).all():
+    if shares and value in (0.0, 1.0) and np.isin(array, (0.0, 1.0)).all():
         reach = 1.96**2 / (count + 1.96**2)
         return Estimate(value, value * (1 - reach), value + (1 - value) * reach, count)
     means = array[np.random.default_rng(seed).integers(count, size=(DRAWS, count))].mean(1)

@@ -36,7 +36,8 @@ def rays(camera: Camera, height: int, width: int) -> Array:
         + across[None, None, :, None] * right[:, None, None]
         - down[None, :, None, None] * up[:, None, None]
     )
-    return (direction / np.linalg.norm(direction, axis=-1, keepdims=True)).astype(np.float32)
+    unit: Array = (direction / np.linalg.norm(direction, axis=-1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def project(camera: Camera, points: Array, height: int, width: int) -> tuple[Array, Array]:

@@ -60,7 +60,7 @@ class WanTokenizer:
     def _statistics(self) -> tuple[Tensor, Tensor]:
         weight = self.vae.post_quant_conv.weight
         values = (self.vae.config.latents_mean, self.vae.config.latents_std)
-        return tuple(weight.new_tensor(value)[:, None, None, None] for value in values)  # type: ignore[return-value]
+        return tuple(weight.new_tensor(value)[:, None, None, None] for value in values)
 
     def _folded(self, clip: Tensor) -> Tensor:
         """2.2 looks at pixels by twos: (1, 3, f, h, w) -> (1, 3 * 4, f, h / 2, w / 2)."""

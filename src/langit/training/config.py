@@ -60,11 +60,12 @@ class Stage:
 class OptimizerConfig:
     """Warm-up, a plateau and a linear cooldown to zero (arXiv 2405.18392).
 
-    Muon (torch.optim.Muon) for the matrices of the transformer's blocks, AdamW (arXiv 1711.05101) for all else. Muon's
-    steps are scaled to AdamW's size (arXiv 2502.16982), so one learning rate serves both.
+    Muon (torch.optim.Muon) for the matrices between hidden layers, its steps scaled to AdamW's size (arXiv 2502.16982);
+    AdamW (arXiv 1711.05101) for the ends, vectors and words.
     """
 
     learning_rate: float = 3e-3
+    ends_rate: float = 0.3  # AdamW's learning rate as a share of Muon's
     warmup: int = 200  # steps
     cooldown: float = 0.25  # last part of all steps
     betas: tuple[float, float] = (0.9, 0.95)

@@ -28,7 +28,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from langit.simulator.captions import caption
+from langit.simulator.captions import Detail, Language, caption
 from langit.simulator.facts import read_facts, read_still
 from langit.simulator.plans import plan, relook
 from langit.simulator.render import render
@@ -38,8 +38,8 @@ from langit.tokenizer.linear import boxes_of
 from langit.training.config import CorpusConfig
 from langit.types import ClipShape, Frames, InputError
 
-LANGUAGES = ("en", "id")
-DETAILS = ("dense", "short")
+LANGUAGES: tuple[Language, ...] = ("en", "id")
+DETAILS: tuple[Detail, ...] = ("dense", "short")
 WORDINGS = 2  # captions of each language and detail to a clip
 Captions = dict[str, dict[str, list[str]]]
 """Language -> detail -> wordings."""

@@ -29,6 +29,7 @@ from langit.training.checkpoint import State, load_state, save_state
 from langit.training.config import TrainingConfig
 from langit.training.corpus import Corpus
 from langit.transformer import Transformer
+from langit.transformer.model import Block
 from langit.types import Video
 
 
@@ -67,11 +68,12 @@ class Model(nn.Module):
 def initialise(transformer: Transformer) -> None:
     """Every block starts as nearly nothing (adaLN-zero, arXiv 2212.09748), and the first prediction is zero."""
     for block in transformer.blocks:
+        assert isinstance(block, Block)
         nn.init.zeros_(block.table)
         nn.init.zeros_(block.cross_attention.out.weight)
         nn.init.zeros_(block.cross_attention.out.bias)
-    nn.init.zeros_(transformer.level_out[1].weight)
-    nn.init.zeros_(transformer.level_out[1].bias)
+    for parameter in transformer.level_out.parameters():
+        nn.init.zeros_(parameter)
     nn.init.zeros_(transformer.head_table)
     nn.init.zeros_(transformer.patch_out.weight)
     nn.init.zeros_(transformer.patch_out.bias)
@@ -153,9 +155,9 @@ def _step(
 ) -> float:
     """One step of gradient descent and of the moving average; the loss."""
     rate = config.optimizer.learning_rate * warmup_stable_decay(config, step)
-    for optimizer in optimizers:
+    for optimizer, share in zip(optimizers, (1.0, config.optimizer.ends_rate), strict=True):
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * share
     with torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda")):
         loss = model.loss(_to(batch, device))
     model.zero_grad()
@@ -175,14 +177,19 @@ def warmup_stable_decay(config: TrainingConfig, step: int) -> float:
 
 
 def make_optimizers(config: TrainingConfig, model: Model) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the transformer's blocks; AdamW, without decay, for ends, vectors and words."""
-    matrices = [p for name, p in model.transformer.blocks.named_parameters() if p.ndim == 2 and not name.endswith("table")]
+    """Muon for every matrix between two hidden layers; AdamW, slower and without decay, for ends, vectors and words.
+
+    AdamW at Muon's rate kills the hidden units of the text projection: each step moves a unit's input by the rate times the
+    sum of 192 values (dev/LOG.md).
+    """
+    ends = ("table", "patch_in.weight", "patch_out.weight", "place_in.weight", "concepts.weight", "positions.weight")
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and not name.endswith(ends)]
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
     c = config.optimizer
     return [
         torch.optim.Muon(matrices, c.learning_rate, c.weight_decay, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(others, c.learning_rate, betas=c.betas, weight_decay=0.0, fused=True),
+        torch.optim.AdamW(others, c.learning_rate * c.ends_rate, betas=c.betas, weight_decay=0.0, fused=True),
     ]
 
 
@@ -238,8 +245,10 @@ def _bundle_config(config: TrainingConfig, step: int) -> BundleConfig:
 
 
 def _save_bundle(config: TrainingConfig, output: Path, ema: Model, corpus: Corpus, step: int) -> None:
-    weights = ({name: tensor.half() for name, tensor in part.state_dict().items()} for part in (ema.transformer, ema.text))
-    save_bundle(output, _bundle_config(config, step), *weights, corpus.tokenizer)
+    transformer, text = (
+        {name: tensor.half() for name, tensor in part.state_dict().items()} for part in (ema.transformer, ema.text)
+    )
+    save_bundle(output, _bundle_config(config, step), transformer, text, corpus.tokenizer)
 
 
 def _write_samples(config: TrainingConfig, output: Path, ema: Model, corpus: Corpus, step: int, device: str) -> None:

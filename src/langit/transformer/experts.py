@@ -50,7 +50,7 @@ class Experts(nn.Module):
         held = level < clip_level
         if not held.any():
             return patches
-        latent = patches[:, : self.experts[0].config.out_dim]  # type: ignore[union-attr, index, arg-type]
+        latent = patches[:, : self.experts[0].config.out_dim]  # type: ignore[union-attr]
         noise = torch.cat([
             torch.randn(end - start, latent.shape[1], generator=torch.Generator().manual_seed(0))
             for start, end in pairwise(layout.bounds)

@@ -78,7 +78,8 @@ class Transformer(nn.Module):
         # Levels repeat (one per clip or per frame, or one in all), so embed each distinct one once. U levels.
         levels, level_of_patch = torch.unique(sigma, return_inverse=True)
         features = level_features(levels, self.config.time_frequencies)
-        embedded = self.level_in(features.to(self.level_in[0].weight.dtype)).to(x.dtype)  # (U, D)
+        precise = next(self.level_in.parameters()).dtype  # float32 also where the rest is bfloat16
+        embedded = self.level_in(features.to(precise)).to(x.dtype)  # (U, D)
         modulation = self.level_out(embedded).unflatten(-1, (6, -1))  # (U, 6, D)
         at = None if len(levels) == 1 else level_of_patch
 

@@ -112,7 +112,7 @@ def main() -> None:
         batch = order[step * BATCH % num_clips :][:BATCH]
         loss, _ = loss_of(network(data[batch].float())[1], truth[batch])
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         schedule.step()
         if step % 20 == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,8 +84,10 @@ class Database:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
             return
-        with self.engine.connect() as connection:
-            connection.execute(sa.text("SELECT pg_advisory_lock(7026)"))
+        # No transaction stays open while one waits: DBOS makes indexes concurrently, which waits for all that are.
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            while not connection.execute(sa.text("SELECT pg_try_advisory_lock(7026)")).scalar():
+                time.sleep(0.1)
             try:
                 yield
             finally:

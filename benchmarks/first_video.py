@@ -36,7 +36,18 @@ def main() -> None:
                 child = os.spawnv(
                     os.P_NOWAIT,
                     command,
-                    [command, "generate", PROMPT, "--model", options.model, "--seed", str(run), "-o", output, *arguments],
+                    [
+                        command,
+                        "generate",
+                        PROMPT,
+                        "--model",
+                        options.model,
+                        "--seed",
+                        str(run),
+                        "-o",
+                        output,
+                        *arguments,
+                    ],
                 )
                 _, status, usage = os.wait4(child, 0)
                 if status:

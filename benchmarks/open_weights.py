@@ -27,8 +27,13 @@ from langit.transformer import Transformer
 from langit.transformer.int8 import to_int8
 
 SMALL = {
-    "num_attention_heads": 6, "attention_head_dim": 64, "in_channels": 16, "out_channels": 16, "text_dim": 512,
-    "ffn_dim": 1536, "num_layers": 12
+    "num_attention_heads": 6,
+    "attention_head_dim": 64,
+    "in_channels": 16,
+    "out_channels": 16,
+    "text_dim": 512,
+    "ffn_dim": 1536,
+    "num_layers": 12,
 }
 WORDS, PADDED = 64, 512
 H100_PEAK = 989e12
@@ -94,15 +99,21 @@ def on_cpu() -> None:
     equal, padded = least(lambda: theirs(WORDS)), least(lambda: theirs(PADDED))
     own, own_counted = least(lambda: ours(plain)), least(lambda: ours(counted))
     print(f"our forward, {WORDS} tokens: {own}; {flop / own.cpu / peak:.0%} of matmul peak (aim 85%)")
-    print(f"diffusers eager at {WORDS} tokens: {equal}; ratio {equal.cpu / own.cpu:.2f} (aim 1.15), "
-          f"error {relative(ours(plain), theirs(WORDS)):.1e}")
-    print(f"diffusers eager padded to {PADDED}: {padded}; ratio {padded.cpu / own_counted.cpu:.2f} (aim 1.4), "
-          f"error {relative(ours(counted), theirs(PADDED)):.1e}")
+    print(
+        f"diffusers eager at {WORDS} tokens: {equal}; ratio {equal.cpu / own.cpu:.2f} (aim 1.15), "
+        f"error {relative(ours(plain), theirs(WORDS)):.1e}"
+    )
+    print(
+        f"diffusers eager padded to {PADDED}: {padded}; ratio {padded.cpu / own_counted.cpu:.2f} (aim 1.4), "
+        f"error {relative(ours(counted), theirs(PADDED)):.1e}"
+    )
     expected = theirs(PADDED)
     to_int8(transformer)
     rough = least(lambda: ours(counted))
-    print(f"int8 linears: {rough}; ratio to diffusers as its pipeline runs it {padded.cpu / rough.cpu:.2f} (aim 1.7), at "
-          f"equal text {equal.cpu / least(lambda: ours(plain)).cpu:.2f}, error {relative(ours(counted), expected):.1e}")
+    print(
+        f"int8 linears: {rough}; ratio to diffusers as its pipeline runs it {padded.cpu / rough.cpu:.2f} (aim 1.7), at "
+        f"equal text {equal.cpu / least(lambda: ours(plain)).cpu:.2f}, error {relative(ours(counted), expected):.1e}"
+    )
 
     vae = diffusers.AutoencoderKLWan(base_dim=32).eval().requires_grad_(False)
     tokenizer = WanTokenizer(vae)
@@ -111,15 +122,19 @@ def on_cpu() -> None:
     mean, deviation = (torch.tensor(v).view(shape) for v in (vae.config.latents_mean, vae.config.latents_std))
     decoded = least(lambda: vae.decode((latents * deviation + mean)[None]), 2)
     streamed = least(lambda: list(tokenizer.decode_stream(latents.split(1, 1))), 2)
-    print(f"autoencoder decode, a third of the width, 9 frames of 96x96: diffusers {decoded}, ours {streamed}; "
-          f"ratio {decoded.cpu / streamed.cpu:.2f} (aim 1.2)")
+    print(
+        f"autoencoder decode, a third of the width, 9 frames of 96x96: diffusers {decoded}, ours {streamed}; "
+        f"ratio {decoded.cpu / streamed.cpu:.2f} (aim 1.2)"
+    )
 
 
 @torch.inference_mode()
 def on_cuda() -> None:
     if not torch.cuda.is_available():
         print("No CUDA device here. On one this prints, for the 1.3B shape at 480p81 and the 5B shape at 704x1280x121:")
-        print("seconds per step, TFLOP/s, share of 989 TFLOP/s (aim 50%), peak memory, ratio to diffusers' best attention.")
+        print(
+            "seconds per step, TFLOP/s, share of 989 TFLOP/s (aim 50%), peak memory, ratio to diffusers' best attention."
+        )
         return
     from langit.catalog.published import PUBLISHED
 
@@ -153,9 +168,11 @@ def on_cuda() -> None:
             except Exception as error:  # a backend that is not installed
                 print(f"  diffusers' {backend}: {type(error).__name__}")
         fastest = min(best, key=best.__getitem__)
-        print(f"{name}, {clip}: {own:.3f} s a step, {flop / own / 1e12:.0f} TFLOP/s, {flop / own / H100_PEAK:.0%} of 989 "
-              f"(aim 50%), {memory:.1f} GB; diffusers with {fastest} {best[fastest]:.3f} s, "
-              f"ratio {best[fastest] / own:.2f} (aim 1.4)")
+        print(
+            f"{name}, {clip}: {own:.3f} s a step, {flop / own / 1e12:.0f} TFLOP/s, {flop / own / H100_PEAK:.0%} of 989 "
+            f"(aim 50%), {memory:.1f} GB; diffusers with {fastest} {best[fastest]:.3f} s, "
+            f"ratio {best[fastest] / own:.2f} (aim 1.4)"
+        )
 
 
 def _seconds(run: Callable[[], object], times: int = 3) -> float:
@@ -186,7 +203,9 @@ def guidance(folder: Path) -> None:
         latents = sample(changed, [p])[0]
         took = time.process_time() - at
         whole = whole or (took, latents)
-        print(f"guidance in {interval}: {took:.2f} s of CPU, gain {whole[0] / took:.2f}, change {relative(latents, whole[1]):.3f}")
+        print(
+            f"guidance in {interval}: {took:.2f} s of CPU, gain {whole[0] / took:.2f}, change {relative(latents, whole[1]):.3f}"
+        )
 
 
 if __name__ == "__main__":

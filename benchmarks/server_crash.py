@@ -47,7 +47,10 @@ class Crowd:
             while not self.done.is_set():
                 with suppress(httpx.HTTPError):
                     answer = httpx.post(
-                        f"{self.serving.url}/v1/videos", json=ask, headers={**HEADERS, "Idempotency-Key": key}, timeout=30
+                        f"{self.serving.url}/v1/videos",
+                        json=ask,
+                        headers={**HEADERS, "Idempotency-Key": key},
+                        timeout=30,
                     )
                     if answer.status_code == 200:
                         self.accepted[key] = answer.json()["id"]
@@ -95,7 +98,9 @@ def kill(serving: Serving, dice: random.Random) -> str:
     return victim
 
 
-def run(serving: Serving, jobs: int, kills: int, seed: int, pause: tuple[float, float], folder: Path) -> dict[str, object]:
+def run(
+    serving: Serving, jobs: int, kills: int, seed: int, pause: tuple[float, float], folder: Path
+) -> dict[str, object]:
     """Numbers of one run; an AssertionError for whatever may not be."""
     dice, started = random.Random(seed), time.monotonic()
     serving.start()

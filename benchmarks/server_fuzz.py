@@ -49,7 +49,9 @@ def fuzz_media(serving: Serving, count: int, folder: Path) -> Counter[int]:
             name = dice.choice(sorted(whole))
             content = damaged(bytearray(whole[name]), dice)
             if name.endswith((".mp4", ".gif")):
-                answer = http.post("/v1/videos/edits", data={"prompt": "a ball", "steps": "1"}, files={"video": (name, content)})
+                answer = http.post(
+                    "/v1/videos/edits", data={"prompt": "a ball", "steps": "1"}, files={"video": (name, content)}
+                )
             else:
                 answer = http.post(
                     "/v1/videos",

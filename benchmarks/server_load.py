@@ -87,7 +87,9 @@ def main() -> None:
     metadata = [second for kind in ("create", "retrieve", "list") for second in load.seconds[kind]]
     p50, p99 = percentile(metadata, 0.5), percentile(metadata, 0.99)
     for kind, seconds in load.seconds.items():
-        print(f"{kind}: {len(seconds)} calls, p50 {percentile(seconds, 0.5):.3f} s, p99 {percentile(seconds, 0.99):.3f} s")
+        print(
+            f"{kind}: {len(seconds)} calls, p50 {percentile(seconds, 0.5):.3f} s, p99 {percentile(seconds, 0.99):.3f} s"
+        )
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
         f"{told.clients} clients, {len(metadata)} metadata calls in {told.seconds:g} s: p50 {p50:.3f} s, p99 {p99:.3f} s; "

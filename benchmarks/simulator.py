@@ -41,7 +41,9 @@ def main() -> None:
         for part, start, end in zip(spent, marks, marks[1:], strict=False):
             spent[part] += end - start
     total = sum(spent.values())
-    print(f"{options.clips} clips of 33 frames at {options.size}x{options.size}: {options.clips / total:.1f} clips/s a core")
+    print(
+        f"{options.clips} clips of 33 frames at {options.size}x{options.size}: {options.clips / total:.1f} clips/s a core"
+    )
     for part, seconds in spent.items():
         print(f"  {part:17s} {seconds / options.clips * 1e3:6.1f} ms a clip  {seconds / total:4.0%}")
 

@@ -36,7 +36,9 @@ PROMPTS = (
     Wanted("a yellow cone falls on the snow at sunset", (("yellow", "cone"),), "sunset", "snow", "down"),
     Wanted("sebuah bola hijau menggelinding ke kiri di atas ubin", (("green", "ball"),), None, "tiles", "left"),
     Wanted("a large white egg spins on the wooden floor", (("white", "egg"),), None, "wood", "still"),
-    Wanted("a purple cylinder stands still on the grass at night", (("purple", "cylinder"),), "night", "grass", "still"),
+    Wanted(
+        "a purple cylinder stands still on the grass at night", (("purple", "cylinder"),), "night", "grass", "still"
+    ),
     Wanted("an orange ball is thrown to the right at noon", (("orange", "ball"),), "noon", None, "right"),
     Wanted("a pink pyramid slides to the left on the snow", (("pink", "pyramid"),), None, "snow", "left"),
     Wanted("a cyan ball rolls to the right at sunset on the sand", (("cyan", "ball"),), "sunset", "sand", "right"),
@@ -45,8 +47,19 @@ PROMPTS = (
     Wanted("a blue ball hits a white cube on the grass", (("blue", "ball"), ("white", "cube")), None, "grass"),
     Wanted("a black cone stands still on the snow at noon", (("black", "cone"),), "noon", "snow", "still"),
     Wanted("a large red ball rolls to the left on the wooden floor", (("red", "ball"),), None, "wood", "left"),
-    Wanted("dua benda: sebuah bola merah dan sebuah kerucut biru di atas pasir", (("red", "ball"), ("blue", "cone")), None, "sand"),
-    Wanted("a green cylinder falls on the sand at noon, the camera is still", (("green", "cylinder"),), "noon", "sand", "down"),
+    Wanted(
+        "dua benda: sebuah bola merah dan sebuah kerucut biru di atas pasir",
+        (("red", "ball"), ("blue", "cone")),
+        None,
+        "sand",
+    ),
+    Wanted(
+        "a green cylinder falls on the sand at noon, the camera is still",
+        (("green", "cylinder"),),
+        "noon",
+        "sand",
+        "down",
+    ),
     Wanted("an orange cube slides to the right at night", (("orange", "cube"),), "night", None, "right"),
     Wanted("a small yellow ball bounces three times on the tiles", (("yellow", "ball"),), None, "tiles", "down"),
     Wanted("sebuah bola ungu berayun saat matahari terbenam", (("purple", "ball"),), "sunset", None),

@@ -63,7 +63,14 @@ def tiny_bundle() -> Bundle:
     config = BundleConfig(
         name="random",
         transformer=TransformerConfig(
-            patch_dim, patch_dim, width=24, depth=2, num_heads=2, ffn_width=48, text_width=16, prediction="x",
+            patch_dim,
+            patch_dim,
+            width=24,
+            depth=2,
+            num_heads=2,
+            ffn_width=48,
+            text_width=16,
+            prediction="x",
             place_frequencies=2,
         ),
         text=PromptEncoderConfig(width=16, depth=1, num_heads=2),

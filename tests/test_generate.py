@@ -49,8 +49,9 @@ def test_what_is_left_open_is_the_models_own_choice(tiny_bundle):
 
 
 def test_what_is_given_is_kept(tiny_bundle):
-    request = Request(PROMPT, frames=6, size=(48, 24), fps=12, seed=7, steps=3, guidance=1.5, solver="heun",
-                      schedule="cosine")
+    request = Request(
+        PROMPT, frames=6, size=(48, 24), fps=12, seed=7, steps=3, guidance=1.5, solver="heun", schedule="cosine"
+    )
     made = plan(tiny_bundle, request)
     assert made.shape == ClipShape(7, 24, 48)
     assert (made.frames, made.fps, made.seed, made.steps, made.guidance) == (6, 12, 7, 3, 1.5)
@@ -157,8 +158,12 @@ def test_seed_prompt_guidance_and_steps_each_count(tiny_bundle):
     (first,) = make(tiny_bundle, base)
     assert (make(tiny_bundle, base)[0] == first).all()
     for changed in (
-        replace(base, seed=2), replace(base, prompt="a blue cube"), replace(base, guidance=1.0), replace(base, steps=5),
-        replace(base, solver="euler"), replace(base, schedule="cosine"),
+        replace(base, seed=2),
+        replace(base, prompt="a blue cube"),
+        replace(base, guidance=1.0),
+        replace(base, steps=5),
+        replace(base, solver="euler"),
+        replace(base, schedule="cosine"),
     ):
         assert (make(tiny_bundle, changed)[0] != first).any(), changed
 

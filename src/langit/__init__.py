@@ -1,8 +1,8 @@
 """langit: text, pictures and footage in, video out.
 
-    import langit
-    clip = langit.generate("a red ball bounces past a blue cube at sunset", seconds=4, seed=1)
-    clip.save("ball.mp4")
+import langit
+clip = langit.generate("a red ball bounces past a blue cube at sunset", seconds=4, seed=1)
+clip.save("ball.mp4")
 """
 
 from __future__ import annotations

@@ -38,9 +38,7 @@ app = typer.Typer(
 )
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")]
-Threads = Annotated[
-    int, typer.Option(min=0, max=1024, help="CPU threads.", show_default="all cores", metavar="COUNT")
-]
+Threads = Annotated[int, typer.Option(min=0, max=1024, help="CPU threads.", show_default="all cores", metavar="COUNT")]
 
 
 def _version(asked: bool) -> None:
@@ -244,9 +242,7 @@ def simulate(
     ] = 16,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same clips.", metavar="NUMBER")] = 0,
     size: Annotated[str, typer.Option(help="Width x height in pixels, even numbers.", metavar="WxH")] = "128x128",
-    seconds: Annotated[
-        float, typer.Option(help="Length of each clip in seconds, up to 30.", metavar="SECONDS")
-    ] = 4.0,
+    seconds: Annotated[float, typer.Option(help="Length of each clip in seconds, up to 30.", metavar="SECONDS")] = 4.0,
     fps: Annotated[float, typer.Option(help="Frames per second, 1 to 60.", metavar="RATE")] = 8.0,
     event: Annotated[
         str | None,
@@ -438,9 +434,7 @@ def evaluate(
     console.print(f"{page}: the whole report, with the reasons, plots and clips", markup=False)
 
 
-Data = Annotated[
-    Path, typer.Option("--data", help="Folder of the server: settings, database, files.", metavar="DIR")
-]
+Data = Annotated[Path, typer.Option("--data", help="Folder of the server: settings, database, files.", metavar="DIR")]
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(
@@ -478,7 +472,9 @@ def serve(
     storage_url: StorageUrl = None,
     device: Devices = None,
     worker: Annotated[bool, typer.Option(help="Whether to start a worker beside the API.")] = True,
-    no_key: Annotated[bool, typer.Option("--no-key", help="Take requests without a key; only on this machine.")] = False,
+    no_key: Annotated[
+        bool, typer.Option("--no-key", help="Take requests without a key; only on this machine.")
+    ] = False,
 ) -> None:
     """Serve OpenAI's Videos API from this machine, with everything it needs."""
     from langit.server.commands import ServeOptions

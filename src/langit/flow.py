@@ -47,7 +47,9 @@ def predicted_velocity(noisy: Tensor, prediction: Tensor, sigma: Tensor, kind: P
     return prediction if kind == "velocity" else velocity_from_x(noisy, prediction, sigma)
 
 
-def velocity_loss(noisy: Tensor, x: Tensor, noise: Tensor, prediction: Tensor, sigma: Tensor, kind: Prediction) -> Tensor:
+def velocity_loss(
+    noisy: Tensor, x: Tensor, noise: Tensor, prediction: Tensor, sigma: Tensor, kind: Prediction
+) -> Tensor:
     """Squared error of the velocity per patch, (N,), whatever the network predicts (JiT, arXiv 2511.13720, table 1).
 
     For a network that predicts x, the true velocity goes through the same floor, so that the loss is

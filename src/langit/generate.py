@@ -253,7 +253,10 @@ def is_long(bundle: Bundle, p: Plan) -> bool:
 def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None) -> list[Tensor]:
     """The latents (C, F, H, W) of several clips that are made in one packed sequence."""
     first = plans[0]
-    if any((p.steps, p.guidance, p.solver, p.schedule) != (first.steps, first.guidance, first.solver, first.schedule) for p in plans):
+    if any(
+        (p.steps, p.guidance, p.solver, p.schedule) != (first.steps, first.guidance, first.solver, first.schedule)
+        for p in plans
+    ):
         raise ValueError("clips that are made together share steps, guidance, solver and schedule; make them apart")
     config, device = bundle.config, bundle.device
     grids = [grid_of(latent_shape(bundle.tokenizer, p.shape), config.patch) for p in plans]
@@ -350,7 +353,7 @@ class _PassageLatents:
             tail = made[:, 1 : 1 + CONTEXT_GROUPS]
         yield made[:, :1]
         for part in reversed(parts):
-            yield from part.split(1, 1) if part.shape[1] else ()  # type: ignore[no-untyped-call]
+            yield from part.split(1, 1) if part.shape[1] else ()
 
     def _make(self, window: Window, head: Known | None, tail: Tensor | None) -> Tensor:
         """The new latent frames of a window."""
@@ -367,7 +370,7 @@ class _PassageLatents:
             self.on_step(number * of + done, of * len(self.windows))
 
     def _told(self, latents: Tensor) -> Iterator[Tensor]:
-        for latent in latents.split(1, 1) if latents.shape[1] else ():  # type: ignore[no-untyped-call]
+        for latent in latents.split(1, 1) if latents.shape[1] else ():
             self.last.append(latent)
             yield latent
 
@@ -462,9 +465,11 @@ def _rounded(bundle: Bundle, size: tuple[int, int]) -> tuple[list[str], int, int
             f"A size of {size[0]}x{size[1]} was asked for; this model makes up to {native.max_pixels} pixels a frame "
             f"with sides of at most {native.max_aspect:g} to 1, and does best at {native.width}x{native.height}."
         )
-    said = [] if (width, height) == tuple(size) else [
-        f"{size[0]}x{size[1]} became {width}x{height}: sides are multiples of {steps[1]} and {steps[0]} pixels"
-    ]
+    said = (
+        []
+        if (width, height) == tuple(size)
+        else [f"{size[0]}x{size[1]} became {width}x{height}: sides are multiples of {steps[1]} and {steps[0]} pixels"]
+    )
     return said, width, height
 
 

@@ -87,7 +87,9 @@ def concatenate_text(texts: Sequence[Text]) -> Text:
     lengths = [end - start for text in texts for start, end in pairwise(text.bounds)]
     counts = None
     if any(text.counts is not None for text in texts):
-        counts = torch.cat([text.states.new_ones(len(text.states)) if text.counts is None else text.counts for text in texts])
+        counts = torch.cat(
+            [text.states.new_ones(len(text.states)) if text.counts is None else text.counts for text in texts]
+        )
     pictures = [text.pictures for text in texts if text.pictures is not None]
     if len(pictures) not in (0, len(texts)):
         raise ValueError("some prompts come with a picture and some without; give a picture to all or to none")

@@ -52,9 +52,7 @@ def to_patches(latent: Tensor, patch: PatchSize) -> Tensor:
 def from_patches(patches: Tensor, grid: Grid, patch: PatchSize) -> Tensor:
     """(N, P) -> (C, F, H, W)."""
     t, h, w = patch
-    return rearrange(
-        patches, "(f y x) (c t h w) -> c (f t) (y h) (x w)", f=grid.t, y=grid.y, x=grid.x, t=t, h=h, w=w
-    )
+    return rearrange(patches, "(f y x) (c t h w) -> c (f t) (y h) (x w)", f=grid.t, y=grid.y, x=grid.x, t=t, h=h, w=w)
 
 
 def positions(grid: Grid) -> Tensor:

@@ -44,12 +44,15 @@ def test_a_saved_model_loads_as_it_was(tiny_bundle, folder):
     assert not loaded.transformer.training
     assert not any(weight.requires_grad for weight in loaded.transformer.parameters())
     clips = [
-        generate_all(bundle, [plan(bundle, Request("a red ball", seed=3, steps=2))])[0] for bundle in
-        (tiny_bundle, loaded)
+        generate_all(bundle, [plan(bundle, Request("a red ball", seed=3, steps=2))])[0]
+        for bundle in (tiny_bundle, loaded)
     ]
     assert (clips[0].video.frames == clips[1].video.frames).all()
     assert sorted(path.name for path in folder.iterdir()) == [
-        "config.json", "text.safetensors", "tokenizer.safetensors", "transformer.safetensors"
+        "config.json",
+        "text.safetensors",
+        "tokenizer.safetensors",
+        "transformer.safetensors",
     ]
 
 

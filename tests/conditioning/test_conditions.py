@@ -34,8 +34,18 @@ def pixels(held):
 
 @pytest.mark.parametrize(
     ("indices", "frames"),
-    [([0], [0]), ([-9], [0]), ([8], [4]), ([-1], [4]), ([7], [4]), ([4], [2]), ([3, 4], [2]), ([0, 8], [0, 4]),
-     ([0, 1, 2, 3], [0, 1, 2]), (list(range(9)), [0, 1, 2, 3, 4])],
+    [
+        ([0], [0]),
+        ([-9], [0]),
+        ([8], [4]),
+        ([-1], [4]),
+        ([7], [4]),
+        ([4], [2]),
+        ([3, 4], [2]),
+        ([0, 8], [0, 4]),
+        ([0, 1, 2, 3], [0, 1, 2]),
+        (list(range(9)), [0, 1, 2, 3, 4]),
+    ],
 )
 def test_known_frames_hold_their_patch_frames(indices, frames):
     held = FramesCondition({index: CLIP[index] for index in indices}).hold(TOKENIZER, SHAPE, PATCH)

@@ -62,4 +62,3 @@ def wait(http: httpx.Client, video: str) -> dict:
         if shown["status"] in ("completed", "failed"):
             return shown
         time.sleep(0.1)
-

@@ -95,19 +95,28 @@ def test_webhooks_are_signed_and_tried_again(client, http, receiver):
     with pytest.raises(openai.InvalidWebhookSignatureError):
         client.webhooks.unwrap(body + b" ", headers, secret=endpoint.signing_secret)
     failed = Receiver.got[0]  # the receiver fails once: that event came again, as it was, under the same id
-    while sum(one[0]["webhook-id"] == failed[0]["webhook-id"] for one in Receiver.got) < 2 and time.monotonic() < deadline:
+    while (
+        sum(one[0]["webhook-id"] == failed[0]["webhook-id"] for one in Receiver.got) < 2 and time.monotonic() < deadline
+    ):
         time.sleep(0.05)
     assert {one[1] for one in Receiver.got if one[0]["webhook-id"] == failed[0]["webhook-id"]} == {failed[1]}
     assert sum(one[0]["webhook-id"] == failed[0]["webhook-id"] for one in Receiver.got) == 2
     assert [one.id for one in client.webhooks.list()] == [endpoint.id]
     assert client.webhooks.delete(endpoint.id).deleted
-    told = http.post("/v1/webhook_endpoints", json={"name": "a", "url": "http://10.1.1.1/", "event_types": ["video.failed"]})
+    told = http.post(
+        "/v1/webhook_endpoints", json={"name": "a", "url": "http://10.1.1.1/", "event_types": ["video.failed"]}
+    )
     assert (told.status_code, told.json()["error"]["param"]) == (400, "url")
 
 
 def test_a_batch(client, http):
     lines = [
-        {"custom_id": "one", "method": "POST", "url": "/v1/videos", "body": {"prompt": "a ball", "seconds": "1", "steps": 1}},
+        {
+            "custom_id": "one",
+            "method": "POST",
+            "url": "/v1/videos",
+            "body": {"prompt": "a ball", "seconds": "1", "steps": 1},
+        },
         {"custom_id": "two", "method": "POST", "url": "/v1/videos", "body": {"prompt": ""}},
     ]
     text = "\n".join(map(json.dumps, lines)).encode()

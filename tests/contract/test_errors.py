@@ -48,7 +48,11 @@ def told(answer: httpx.Response, status: int, code: str, param: str | None = Non
         ({"prompt": "a ball", "input_reference": {}}, "invalid_value", "input_reference"),
         ({"prompt": "a ball", "input_reference": "data:image/png;base64,!"}, "invalid_value", "input_reference"),
         ({"prompt": "a ball", "input_reference": "http://10.0.0.1/a.png"}, "invalid_value", "input_reference"),
-        ({"prompt": "a ball", "input_reference": "http://[::ffff:169.254.169.254]/"}, "invalid_value", "input_reference"),
+        (
+            {"prompt": "a ball", "input_reference": "http://[::ffff:169.254.169.254]/"},
+            "invalid_value",
+            "input_reference",
+        ),
         ({"prompt": "a ball", "input_reference": "file:///etc/passwd"}, "invalid_value", "input_reference"),
         ({"prompt": "a ball", "model": "embedded", "seconds": "9999"}, "invalid_value", "seconds"),
         ({"prompt": "gory torture of a child, beheaded"}, "moderation_blocked", "prompt"),
@@ -90,7 +94,9 @@ def test_bodies_that_are_none(http):
     told(http.post("/v1/videos", content=b"--y\r\n", headers=broken), 400, "invalid_form")
     told(http.post("/v1/videos", content=bytes(4_000_000), headers=broken), 413, "request_too_large")
     chunks = (bytes(100_000) for _ in range(40))  # of a length that is not told beforehand
-    told(http.post("/v1/videos", content=chunks, headers={"content-type": "application/json"}), 413, "request_too_large")
+    told(
+        http.post("/v1/videos", content=chunks, headers={"content-type": "application/json"}), 413, "request_too_large"
+    )
 
 
 def test_a_video_that_is_not_ready(http):

@@ -86,7 +86,9 @@ def test_progress_is_true(client):
 @pytest.mark.parametrize("way", ["file", "data URL", "file id"])
 def test_a_picture_becomes_the_first_frame(client, picture, way, tiny_bundle):
     if way == "file":
-        video = client.videos.create_and_poll(prompt=PROMPT, seconds="1", input_reference=("a.png", picture, "image/png"))
+        video = client.videos.create_and_poll(
+            prompt=PROMPT, seconds="1", input_reference=("a.png", picture, "image/png")
+        )
     else:
         if way == "file id":
             file = client.files.create(file=("a.png", picture), purpose="vision")

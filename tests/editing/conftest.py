@@ -44,7 +44,13 @@ def footage(tmp_path: Path) -> Maker:
     """`footage("a.mp4", frames=16, ...)` writes a file and returns its path; `sound` is seconds of a tone."""
 
     def make(
-        name: str, frames: int = 16, height: int = 32, width: int = 32, fps: float = 8.0, seed: int = 0, sound: bool = False
+        name: str,
+        frames: int = 16,
+        height: int = 32,
+        width: int = 32,
+        fps: float = 8.0,
+        seed: int = 0,
+        sound: bool = False,
     ) -> Path:
         audio = None
         if sound:

@@ -43,13 +43,24 @@ def changed(one, other) -> float:
 
 def test_the_verbs_are_public():
     assert langit.edit.extend is extend
-    assert set(langit.edit.__all__) >= {"animate", "blend", "loop", "recut", "remix", "storyboard", "upscale", "variations"}
+    assert set(langit.edit.__all__) >= {
+        "animate",
+        "blend",
+        "loop",
+        "recut",
+        "remix",
+        "storyboard",
+        "upscale",
+        "variations",
+    }
 
 
 @pytest.mark.parametrize("seconds", [0.25, 1.0, 3.0])
 def test_extend_keeps_the_clip_and_goes_on(footage, course, seconds):
     path = footage("a.mp4")
-    after, before = (extend(path, seconds=seconds, backward=backward, course=course).video().frames for backward in (False, True))
+    after, before = (
+        extend(path, seconds=seconds, backward=backward, course=course).video().frames for backward in (False, True)
+    )
     assert len(after) == len(before) == 16 + round(seconds * 8)
     np.testing.assert_array_equal(after[:16], source(path))
     np.testing.assert_array_equal(before[-16:], source(path))
@@ -320,7 +331,10 @@ def test_nonsense_is_one_sentence_and_the_source_is_untouched(footage, course, a
 @pytest.mark.parametrize(
     ("board", "message"),
     [
-        ("seconds: 2\ncards: [{at: 0, prompt: a}, {at: 0, prompt: b}]", "Cards 1 and 2 of .* contradict each other: 0 s, then 0 s"),
+        (
+            "seconds: 2\ncards: [{at: 0, prompt: a}, {at: 0, prompt: b}]",
+            "Cards 1 and 2 of .* contradict each other: 0 s, then 0 s",
+        ),
         ("seconds: 2\ncards: [{at: 0, clip: a.mp4}, {at: 1, prompt: b}]", "Card 1 and card 2 at 1 s contradict"),
         ("seconds: 1\ncards: [{at: 0, clip: a.mp4}]", "Card 1 and the end of the board contradict"),
         ("seconds: 2\ncards: [{at: 0, prompt: a}, {at: 5, prompt: b}]", "the board lasts from 0 to 2 s"),

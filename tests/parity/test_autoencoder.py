@@ -14,7 +14,11 @@ from tests.parity import wan
 def both(family):
     vae = wan.autoencoder(family)
     shape = (-1, 1, 1, 1)
-    return WanTokenizer(vae), vae, *(torch.tensor(v).view(shape) for v in (vae.config.latents_mean, vae.config.latents_std))
+    return (
+        WanTokenizer(vae),
+        vae,
+        *(torch.tensor(v).view(shape) for v in (vae.config.latents_mean, vae.config.latents_std)),
+    )
 
 
 @pytest.mark.parametrize("family", ["2.1 T2V", "2.2 TI2V"])

@@ -55,7 +55,18 @@ def test_the_command_line_makes_a_clip(folders, tmp_path, monkeypatch):
     from langit.cli import app
 
     monkeypatch.chdir(tmp_path)
-    arguments = ["generate", "--model", str(folders("2.1 T2V")), "a red ball", "--size", "32x32", "--frames", "5", "--steps", "2"]
+    arguments = [
+        "generate",
+        "--model",
+        str(folders("2.1 T2V")),
+        "a red ball",
+        "--size",
+        "32x32",
+        "--frames",
+        "5",
+        "--steps",
+        "2",
+    ]
     done = CliRunner().invoke(app, [*arguments, "-o", "clip.gif", "--no-credentials", "--seed", "1"])
     assert done.exit_code == 0, done.output
     assert "32x32" in done.output
@@ -163,7 +174,9 @@ def test_the_original_text_encoder_is_renamed_to_a_tensor():
     own = {"token_embedding.weight", "norm.weight"}
     for block in range(2):
         own |= {f"blocks.{block}.{part}.weight" for part in ("norm1", "norm2", "ffn.gate.0", "ffn.fc1", "ffn.fc2")}
-        own |= {f"blocks.{block}.attn.{part}.weight" for part in "qkvo"} | {f"blocks.{block}.pos_embedding.embedding.weight"}
+        own |= {f"blocks.{block}.attn.{part}.weight" for part in "qkvo"} | {
+            f"blocks.{block}.pos_embedding.embedding.weight"
+        }
     assert {umt5_name(name) for name in own} == theirs
 
 
@@ -178,8 +191,14 @@ def lora_files(folder):
         outer, inner = (24, 24) if "query" in ours else (24, 40)
         parts[ours] = peft, own, torch.randn(3, inner, generator=generator), torch.randn(outer, 3, generator=generator)
     files = {
-        "peft": {f"transformer.{p}.lora_{r}.weight": t for p, _, d, u in parts.values() for r, t in (("A", 2 * d), ("B", u))},
-        "own": {f"diffusion_model.{o}.lora_{r}.weight": t for _, o, d, u in parts.values() for r, t in (("A", 2 * d), ("B", u))},
+        "peft": {
+            f"transformer.{p}.lora_{r}.weight": t for p, _, d, u in parts.values() for r, t in (("A", 2 * d), ("B", u))
+        },
+        "own": {
+            f"diffusion_model.{o}.lora_{r}.weight": t
+            for _, o, d, u in parts.values()
+            for r, t in (("A", 2 * d), ("B", u))
+        },
         "kohya": {
             f"lora_unet_{o.replace('.', '_')}.{r}": t
             for _, o, d, u in parts.values()

@@ -28,7 +28,10 @@ def loaded(folder, **sampling):
     return replace(bundle, config=config)
 
 
-CASES = [(family, 5, (64, 32), 0) for family in wan.FAMILIES] + [("2.1 T2V", 9, (32, 48), 1), ("2.2 I2V", 13, (32, 32), 2)]
+CASES = [(family, 5, (64, 32), 0) for family in wan.FAMILIES] + [
+    ("2.1 T2V", 9, (32, 48), 1),
+    ("2.2 I2V", 13, (32, 32), 2),
+]
 
 
 @pytest.mark.parametrize(("family", "frames", "size", "prompt"), CASES)

@@ -25,7 +25,9 @@ CASES = [
 
 def ours_of(reference):
     with torch.device("meta"):
-        ours = Transformer(transformer_config(dict(reference.config, _class_name="WanTransformer3DModel"), "the reference"))
+        ours = Transformer(
+            transformer_config(dict(reference.config, _class_name="WanTransformer3DModel"), "the reference")
+        )
     ours.load_state_dict(dict(convert(reference.state_dict())), assign=True)
     return ours.requires_grad_(False).eval()
 
@@ -55,7 +57,9 @@ def inputs(family, case, seed=0):
 def packed(x, timesteps, text, picture, lengths):
     patches, layout = pack(list(x), PATCH)
     each = len(patches) // len(x)
-    sigma = (timesteps.double() if timesteps.ndim == 2 else timesteps.double()[:, None].expand(-1, each)).flatten() / 1000
+    sigma = (
+        timesteps.double() if timesteps.ndim == 2 else timesteps.double()[:, None].expand(-1, each)
+    ).flatten() / 1000
     kept = [min(512, length + 1) for length in lengths]
     counts = torch.ones(sum(kept))
     for (_, end), length in zip(pairwise(bounds_of(kept)), lengths, strict=True):

@@ -35,7 +35,14 @@ class Family:
     shift: float = 3.0
 
 
-SHAPE = {"num_attention_heads": 2, "attention_head_dim": 12, "text_dim": 16, "freq_dim": 16, "ffn_dim": 40, "num_layers": 2}
+SHAPE = {
+    "num_attention_heads": 2,
+    "attention_head_dim": 12,
+    "text_dim": 16,
+    "freq_dim": 16,
+    "ffn_dim": 40,
+    "num_layers": 2,
+}
 CLIP_WIDTH, CLIP_TOKENS = 20, 5
 _MEAN, _DEVIATION = [0.1, -0.2, 0.3, 0.0], [1.5, 0.7, 2.0, 1.1]
 VAE = {"2.1": {"base_dim": 6, "z_dim": 4, "num_res_blocks": 1, "latents_mean": _MEAN, "latents_std": _DEVIATION}}
@@ -108,7 +115,12 @@ def text_encoder() -> Any:
 @cache
 def image_encoder() -> Any:
     config = transformers.CLIPVisionConfig(
-        hidden_size=CLIP_WIDTH, intermediate_size=32, num_hidden_layers=3, num_attention_heads=2, image_size=28, patch_size=14
+        hidden_size=CLIP_WIDTH,
+        intermediate_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        image_size=28,
+        patch_size=14,
     )
     return lively(transformers.CLIPVisionModel(config), 6)
 
@@ -135,7 +147,9 @@ def pipeline(name: str) -> Any:
     if family.picture:
         clip = "image_dim" in family.transformer
         return diffusers.WanImageToVideoPipeline(
-            **parts, image_encoder=image_encoder() if clip else None, image_processor=image_processor() if clip else None
+            **parts,
+            image_encoder=image_encoder() if clip else None,
+            image_processor=image_processor() if clip else None,
         )
     return diffusers.WanPipeline(**parts)
 

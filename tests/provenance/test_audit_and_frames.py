@@ -24,7 +24,12 @@ def test_a_refusal_is_recorded_without_the_prompt(tmp_path: Path) -> None:
     log.record("prompt", check_prompt(prompt), subject="key_1", text=prompt, details={"job": "video_1"})
     (entry,) = entries(log.path)
     assert "porn" not in log.path.read_text()
-    assert (entry["allowed"], entry["category"], entry["subject"], entry["job"]) == (False, "sexual", "key_1", "video_1")
+    assert (entry["allowed"], entry["category"], entry["subject"], entry["job"]) == (
+        False,
+        "sexual",
+        "key_1",
+        "video_1",
+    )
     assert entry["length"] == len(prompt)
     AuditLog(log.path, raw_prompts=True).record("prompt", check_prompt(prompt), text=prompt)
     assert entries(log.path)[1]["text"] == prompt
@@ -46,7 +51,9 @@ def record_many(path: Path) -> None:
 
 
 def test_processes_do_not_tear_one_anothers_lines(tmp_path: Path) -> None:
-    started = [multiprocessing.get_context("fork").Process(target=record_many, args=(tmp_path / "log",)) for _ in range(2)]
+    started = [
+        multiprocessing.get_context("fork").Process(target=record_many, args=(tmp_path / "log",)) for _ in range(2)
+    ]
     for process in started:
         process.start()
     for process in started:

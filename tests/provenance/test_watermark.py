@@ -101,7 +101,9 @@ def test_too_small_is_said_and_not_pretended() -> None:
     assert not can_mark((7, 64, 64, 3))
     assert can_mark((8, 64, 64, 3))
     assert can_mark((1, 128, 128, 3))
-    with pytest.raises(InputError, match=r"8 frames of 32x32 is too small .* 8 frames of 64x64, or one of 128x128, at least"):
+    with pytest.raises(
+        InputError, match=r"8 frames of 32x32 is too small .* 8 frames of 64x64, or one of 128x128, at least"
+    ):
         mark(scene(0, 8, 32, 32), PAYLOAD)
     with pytest.raises(InputError, match="from 0 to 65535, not 65536"):
         Payload(65536)

@@ -90,7 +90,13 @@ def test_forms_are_read_as_the_client_writes_them():
     for name, value in [("prompt", "a"), ("video[id]", "v"), ("characters[][id]", "c"), ("a[b][c]", "d"), ("l[]", "1")]:
         _place(fields, name, value)
     _place(fields, "l[]", "2")
-    assert fields == {"prompt": "a", "video": {"id": "v"}, "characters": [{"id": "c"}], "a": {"b": {"c": "d"}}, "l": ["1", "2"]}
+    assert fields == {
+        "prompt": "a",
+        "video": {"id": "v"},
+        "characters": [{"id": "c"}],
+        "a": {"b": {"c": "d"}},
+        "l": ["1", "2"],
+    }
     for name in ("prompt", "prompt[x]", "video[id][x]", "l", "l[x]"):
         with pytest.raises(ApiError):
             _place(fields, name, "again")
@@ -299,7 +305,9 @@ def test_the_queue_has_room_for_so_many(jobs):
     jobs.accept(CALLER, new())
     tight = Caller("key_c", Limits(storage_mb=1))
     with jobs.database.write() as connection:
-        connection.execute(videos.update().where(videos.c.id == first["id"]).values(owner="key_c", stored_bytes=1_000_001))
+        connection.execute(
+            videos.update().where(videos.c.id == first["id"]).values(owner="key_c", stored_bytes=1_000_001)
+        )
     with pytest.raises(ApiError) as told:
         jobs.accept(tight, new())
     assert told.value.code == "storage_full"
@@ -334,8 +342,14 @@ def test_an_event_is_queued_with_the_end_it_tells_of(jobs):
     with jobs.database.write() as connection:
         connection.execute(
             endpoints.insert().values(
-                id="we_1", owner="key_a", name="a", url="http://x", event_types=["video.failed"], secret=new_secret(),
-                created_at=0, updated_at=0,
+                id="we_1",
+                owner="key_a",
+                name="a",
+                url="http://x",
+                event_types=["video.failed"],
+                secret=new_secret(),
+                created_at=0,
+                updated_at=0,
             )
         )
     row, _ = jobs.accept(CALLER, new())

@@ -40,9 +40,7 @@ def test_another_seed_draws_other_batches(corpus):
     assert not torch.equal(one.noise[:4], two.noise[:4])
 
 
-@pytest.mark.parametrize(
-    ("kind", "lengths"), [("picture", {1}), ("short", {2}), ("whole", {3})]
-)
+@pytest.mark.parametrize(("kind", "lengths"), [("picture", {1}), ("short", {2}), ("whole", {3})])
 def test_each_kind_is_cut_to_its_length(corpus, kind, lengths):
     config = tiny_training(stages=(Stage(9, 60, {kind: 1.0}),))
     grids = {grid for step in range(9) for grid in draw_batch(config, corpus, step).layout.grids}
@@ -53,8 +51,10 @@ def test_patches_to_a_step_are_as_many_as_the_stage_says_on_average(corpus):
     config = tiny_training(stages=(Stage(300, 50, {"picture": 0.2, "short": 0.3, "whole": 0.5}),))
     drawn = [draw_batch(config, corpus, step) for step in range(300)]
     assert np.mean([batch.layout.num_patches for batch in drawn]) == pytest.approx(50, rel=0.05)
-    by_length = {length: sum(grid.num_patches for batch in drawn for grid in batch.layout.grids if grid.t == length)
-                 for length in (1, 2, 3)}
+    by_length = {
+        length: sum(grid.num_patches for batch in drawn for grid in batch.layout.grids if grid.t == length)
+        for length in (1, 2, 3)
+    }
     total = sum(by_length.values())
     assert [by_length[length] / total for length in (1, 2, 3)] == pytest.approx([0.2, 0.3, 0.5], abs=0.04)
 

@@ -69,7 +69,7 @@ def test_a_chunk_that_is_there_is_not_made_again(corpus):
     claimed = corpus.folder / "corpus.json"
     marked = claimed.stat().st_mtime_ns
     Corpus(corpus.folder, CONFIG).start_workers(2)  # all is there: nothing to start
-    assert not list(corpus.folder.glob('.*.part'))
+    assert not list(corpus.folder.glob(".*.part"))
     assert claimed.stat().st_mtime_ns == marked  # another worker may be reading it
     assert corpus.wait_for(CONFIG.clips) < 1
 

@@ -76,8 +76,10 @@ def test_the_level_of_one_patch_changes_that_patch_and_its_neighbours(transforme
 def test_the_prompt_counts_and_its_length_may_be_anything(transformer):
     grid = Grid(1, 2, 2)
     patches, layout, sigma = clip_of(grid, 0)[0], layout_of([grid]), torch.full((4,), 0.5)
-    outputs = [transformer(patches, sigma, layout, random_text([length], 10, seed)) for length, seed in
-               ((1, 0), (1, 1), (30, 0))]
+    outputs = [
+        transformer(patches, sigma, layout, random_text([length], 10, seed))
+        for length, seed in ((1, 0), (1, 1), (30, 0))
+    ]
     assert not torch.allclose(outputs[0], outputs[1], atol=1e-4)
     assert not torch.allclose(outputs[0], outputs[2], atol=1e-4)
 
@@ -115,7 +117,13 @@ def test_wan_2_1_of_1_3_billion_is_a_configuration():
     """Wan-AI/Wan2.1-T2V-1.3B-Diffusers, transformer/config.json: in_channels 16, out_channels 16, patch_size (1, 2, 2),
     num_layers 30, num_attention_heads 12, attention_head_dim 128, ffn_dim 8960, text_dim 4096, freq_dim 256."""
     config = TransformerConfig(
-        patch_dim=16 * 4, out_dim=16 * 4, width=12 * 128, depth=30, num_heads=12, ffn_width=8960, text_width=4096,
+        patch_dim=16 * 4,
+        out_dim=16 * 4,
+        width=12 * 128,
+        depth=30,
+        num_heads=12,
+        ffn_width=8960,
+        text_width=4096,
         time_frequencies=256,
     )
     with torch.device("meta"):

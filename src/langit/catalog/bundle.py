@@ -1,9 +1,9 @@
 """A model bundle: everything that turns a prompt into frames, in one folder.
 
-    config.json                what it is: shapes, tokenizer, native clip, sampling defaults, licence, how it was trained
-    transformer.safetensors    weights of the transformer
-    text.safetensors           weights of the prompt encoder
-    tokenizer.safetensors      the linear tokenizer's matrices (absent for pixel patches)
+config.json                what it is: shapes, tokenizer, native clip, sampling defaults, licence, how it was trained
+transformer.safetensors    weights of the transformer
+text.safetensors           weights of the prompt encoder
+tokenizer.safetensors      the linear tokenizer's matrices (absent for pixel patches)
 """
 
 from __future__ import annotations

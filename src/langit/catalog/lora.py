@@ -55,7 +55,9 @@ class Lora:
             try:
                 path, strength = Path(name), float(number)
             except ValueError:
-                raise InputError(f"The LoRA {text!r} is not understood; write file.safetensors or file.safetensors:0.8.") from None
+                raise InputError(
+                    f"The LoRA {text!r} is not understood; write file.safetensors or file.safetensors:0.8."
+                ) from None
         if not path.is_file():
             raise InputError(f"There is no LoRA file {path}; write file.safetensors or file.safetensors:0.8.")
         if not -10 <= strength <= 10:
@@ -91,11 +93,15 @@ def read_lora(path: Path, layers: dict[str, nn.Linear]) -> dict[str, Tensor]:
         role = next((role for role in _ROLES if name.endswith("." + role)), None)
         layer = None if role is None else _layer(name.removesuffix("." + role))
         if role is None or layer is None:
-            raise InputError(f"The tensor {name} in {path} is no part of a LoRA for a Wan transformer that langit knows.")
+            raise InputError(
+                f"The tensor {name} in {path} is no part of a LoRA for a Wan transformer that langit knows."
+            )
         if layer not in layers:
             if layer.endswith("norm") or _ROLES[role].startswith("diff"):  # written as zeros by some
                 continue
-            raise InputError(f"The LoRA {path} changes {name}, which this model does not have; it is for another model.")
+            raise InputError(
+                f"The LoRA {path} changes {name}, which this model does not have; it is for another model."
+            )
         parts[layer][_ROLES[role]] = tensor
     changes = {}
     for layer, part in parts.items():

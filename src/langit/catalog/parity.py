@@ -40,7 +40,9 @@ def compare(folder: Path, device: str = "cpu") -> Iterator[Comparison]:
     """Block by block, then autoencoder and scheduler, in float32; one transformer in memory twice at a time."""
     diffusers = optional("diffusers")
     if not (folder / "model_index.json").is_file():
-        raise InputError(f"{folder} is not in diffusers' layout, so diffusers cannot be compared with; give one that is.")
+        raise InputError(
+            f"{folder} is not in diffusers' layout, so diffusers cannot be compared with; give one that is."
+        )
     parts = find_parts(folder)
     config = parts.config.transformer
     for number, paths in enumerate(parts.experts):
@@ -61,7 +63,9 @@ def compare(folder: Path, device: str = "cpu") -> Iterator[Comparison]:
     latents = encode(tokenizer, frames)
     yield Comparison("autoencoder, encoding", _relative(latents, (moments - mean) / deviation))
     expected = vae.decode((latents * deviation + mean)[None].to(device)).sample[0].cpu()
-    yield Comparison("autoencoder, decoding", _relative(decode(tokenizer, latents), rearrange(expected, "c f h w -> f h w c")))
+    yield Comparison(
+        "autoencoder, decoding", _relative(decode(tokenizer, latents), rearrange(expected, "c f h w -> f h w c"))
+    )
     scheduler = diffusers.UniPCMultistepScheduler.from_config(read_json(folder / "scheduler" / "scheduler_config.json"))
     yield Comparison("scheduler, 10 steps", _scheduler(scheduler, parts.config.sampling.shift))
 

@@ -22,7 +22,9 @@ def verify(folder: Path, on_file: Callable[[str], None] = lambda name: None) -> 
     parts = find_parts(folder)
     found = [f"family: Wan {parts.config.family}"]
     with torch.device("meta"):
-        expected = {name: tuple(tensor.shape) for name, tensor in Transformer(parts.config.transformer).state_dict().items()}
+        expected = {
+            name: tuple(tensor.shape) for name, tensor in Transformer(parts.config.transformer).state_dict().items()
+        }
     for paths in parts.experts:
         names = {our_name(name) for name in shapes_of(list(paths))}
         if lacking := [name for name in expected if name not in names]:
@@ -38,7 +40,9 @@ def verify(folder: Path, on_file: Callable[[str], None] = lambda name: None) -> 
         digest = _sha256(path)
         wanted = known.get(name) or _hub_digest(path)
         if wanted is not None and wanted != digest:
-            raise InputError(f"{path} has the checksum {digest[:16]}... where {wanted[:16]}... belongs. Fetch it again.")
+            raise InputError(
+                f"{path} has the checksum {digest[:16]}... where {wanted[:16]}... belongs. Fetch it again."
+            )
         found.append(f"{name}: sha256 {digest}{' as it should be' if wanted else ''}")
     return found
 

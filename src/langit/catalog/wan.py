@@ -95,7 +95,9 @@ def load_wan(folder: Path, device: str = "cpu", dtype: torch.dtype | None = None
     )
 
 
-def load_transformer(config: TransformerConfig, paths: list[Path], dtype: torch.dtype, device: str = "cpu") -> Transformer:
+def load_transformer(
+    config: TransformerConfig, paths: list[Path], dtype: torch.dtype, device: str = "cpu"
+) -> Transformer:
     """Our transformer with the weights of files in diffusers' or Wan's own layout, shard by shard."""
     with torch.device("meta"):
         transformer = Transformer(config)
@@ -132,12 +134,18 @@ def _diffusers_parts(folder: Path) -> Parts:
     index = read_json(folder / "model_index.json")
     kind = index.get("_class_name")
     if kind not in PIPELINES:
-        raise InputError(f"{folder} holds a {kind}; langit runs {' and '.join(PIPELINES)} of diffusers, and its own models.")
+        raise InputError(
+            f"{folder} holds a {kind}; langit runs {' and '.join(PIPELINES)} of diffusers, and its own models."
+        )
     names = [name for name in ("transformer", "transformer_2") if (index.get(name) or [None])[0] is not None]
     boundary = index.get("boundary_ratio")
     if not names or (len(names) == 2) != (boundary is not None):
-        raise InputError(f"{folder}/model_index.json names {len(names)} transformers and the boundary_ratio {boundary}.")
-    configs = [transformer_config(read_json(folder / name / "config.json"), f"{folder / name}/config.json") for name in names]
+        raise InputError(
+            f"{folder}/model_index.json names {len(names)} transformers and the boundary_ratio {boundary}."
+        )
+    configs = [
+        transformer_config(read_json(folder / name / "config.json"), f"{folder / name}/config.json") for name in names
+    ]
     if len(set(configs)) != 1:
         raise InputError(f"The two transformers in {folder} have different shapes. Fetch the model again.")
     vae = read_json(folder / "vae" / "config.json")
@@ -166,7 +174,13 @@ def wan_config(
     """The family, and what its makers recommend: size, length, rate, steps, guidance."""
     beside = transformer.patch_dim > transformer.out_dim
     defaults = SamplingDefaults(
-        steps=50, guidance=5.0, guidance_interval=(0.0, 1.0), schedule="wan", shift=shift, solver="unipc", negative=NEGATIVE
+        steps=50,
+        guidance=5.0,
+        guidance_interval=(0.0, 1.0),
+        schedule="wan",
+        shift=shift,
+        solver="unipc",
+        negative=NEGATIVE,
     )
     native = Native(480, 832, 81, 16.0, 81, 1280 * 720, 2.0)
     if per_patch:
@@ -182,9 +196,7 @@ def wan_config(
     else:
         family = "2.1 T2V"
     files = {f"{path.parent.name}/{path.name}": _identity(path) for paths in experts for path in paths}
-    return WanConfig(
-        name, family, transformer, stride, native, defaults, boundary, per_patch, files=files
-    )
+    return WanConfig(name, family, transformer, stride, native, defaults, boundary, per_patch, files=files)
 
 
 def vae_stride(values: dict[str, Any]) -> tuple[int, int, int]:
@@ -240,7 +252,9 @@ def _from_folder(kind: Any, folder: Path, **settings: torch.dtype) -> Any:
     try:
         return kind.from_pretrained(folder, local_files_only=True, **settings)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise InputError(f"{folder} cannot be loaded ({str(error).splitlines()[0][:200]}). Fetch the model again.") from error
+        raise InputError(
+            f"{folder} cannot be loaded ({str(error).splitlines()[0][:200]}). Fetch the model again."
+        ) from error
 
 
 def optional(name: str) -> Any:

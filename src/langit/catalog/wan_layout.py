@@ -136,7 +136,9 @@ def transformer_config(values: Mapping[str, Any], where: str) -> TransformerConf
     try:
         return _of_diffusers(values) if kind == "WanTransformer3DModel" else _of_wan(values)
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{where} is not a Wan transformer's configuration ({type(error).__name__}: {error}).") from error
+        raise InputError(
+            f"{where} is not a Wan transformer's configuration ({type(error).__name__}: {error})."
+        ) from error
 
 
 def _of_diffusers(values: Mapping[str, Any]) -> TransformerConfig:

@@ -123,5 +123,3 @@ def umt5_name(name: str) -> str:
             if stem == own or stem.startswith(own + "."):
                 return f"block.{number}.{theirs}{stem[len(own) :]}.{kind}"
     return {"token_embedding.weight": "embed_tokens.weight", "norm.weight": "final_layer_norm.weight"}.get(name, name)
-
-

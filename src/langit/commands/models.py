@@ -22,7 +22,9 @@ models_app = typer.Typer(
 )
 GB = 1e9
 
-Name = Annotated[str, typer.Argument(help="A model that `langit models list` names.", metavar="NAME", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(help="A model that `langit models list` names.", metavar="NAME", show_default=False)
+]
 Folder = Annotated[Path, typer.Argument(help="A folder of open weights.", metavar="PATH", show_default=False)]
 
 
@@ -81,12 +83,16 @@ def show(
 
 
 @models_app.command()
-def pull(name: Annotated[str, typer.Argument(help="A known model or owner/name.", metavar="NAME", show_default=False)]) -> None:
+def pull(
+    name: Annotated[str, typer.Argument(help="A known model or owner/name.", metavar="NAME", show_default=False)],
+) -> None:
     """Fetch a model from the hub; run it again to go on where it stopped."""
     from langit.catalog.find import find_model
     from langit.catalog.published import PUBLISHED
 
-    known: Published | None = next((model for id, model in PUBLISHED.items() if name in (id, id.partition("/")[2])), None)
+    known: Published | None = next(
+        (model for id, model in PUBLISHED.items() if name in (id, id.partition("/")[2])), None
+    )
     if known is not None:
         check_room(known)
     folder = find_model(known.name if known else name)
@@ -151,7 +157,8 @@ def doctor() -> None:
         devices.append(device)
     lacking = [name for name in ("diffusers", "transformers", "ftfy") if find_spec(name) is None]
     console.print(
-        f"open weights: lack {', '.join(lacking)}; run pip install 'langit[open-weights]'" if lacking
+        f"open weights: lack {', '.join(lacking)}; run pip install 'langit[open-weights]'"
+        if lacking
         else "open weights: all libraries are there",
         markup=False,
     )
@@ -164,9 +171,7 @@ def doctor() -> None:
         console.print(f"{model.name}: {fits} on {device.type}", markup=False)
 
 
-def parity(
-    path: Folder, device: Annotated[str, typer.Option(help="cpu or cuda.", metavar="NAME")] = "cpu"
-) -> None:
+def parity(path: Folder, device: Annotated[str, typer.Option(help="cpu or cuda.", metavar="NAME")] = "cpu") -> None:
     """Compare every component with diffusers on the same weights; exit code 1 when one differs."""
     from langit.catalog.parity import TOLERANCE, compare
 

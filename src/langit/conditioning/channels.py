@@ -39,7 +39,9 @@ def known_frames(conditions: Sequence[Condition], shape: ClipShape) -> dict[int,
     return known
 
 
-def known_frame_channels(tokenizer: Tokenizer, shape: ClipShape, patch: PatchSize, frames: Mapping[int, Frames]) -> Tensor:
+def known_frame_channels(
+    tokenizer: Tokenizer, shape: ClipShape, patch: PatchSize, frames: Mapping[int, Frames]
+) -> Tensor:
     """Frames (H, W, 3) uint8 by their index -> (N, channels of a patch) to stand beside the noise."""
     group, rows, columns = tokenizer.stride[0], *latent_shape(tokenizer, shape)[1:]
     known = torch.zeros(shape.frames)

@@ -133,8 +133,11 @@ def _is_starred(form: str, listed: str) -> bool:
     """f**k is fuck: of the same length, with half of the letters and both ends written."""
     hidden = form.count("*")
     ends = form[0] == listed[0] and form[-1] == listed[-1]
-    return len(form) == len(listed) >= 4 and ends and 2 * hidden <= len(form) and all(
-        one in ("*", other) for one, other in zip(form, listed, strict=True)
+    return (
+        len(form) == len(listed) >= 4
+        and ends
+        and 2 * hidden <= len(form)
+        and all(one in ("*", other) for one, other in zip(form, listed, strict=True))
     )
 
 

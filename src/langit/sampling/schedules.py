@@ -36,7 +36,9 @@ def wan(steps: int, shift: float = 1.0) -> Tensor:
     for towards in (0.0, 1.0):
         beside = torch.nextafter(rounded, torch.tensor(towards))
         mends = torch.floor(1000 * beside.double()) == torch.floor(1000 * exact)
-        rounded = torch.where((torch.floor(1000 * rounded.double()) != torch.floor(1000 * exact)) & mends, beside, rounded)
+        rounded = torch.where(
+            (torch.floor(1000 * rounded.double()) != torch.floor(1000 * exact)) & mends, beside, rounded
+        )
     return torch.cat([rounded, rounded.new_zeros(1)])
 
 

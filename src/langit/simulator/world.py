@@ -98,7 +98,9 @@ class Camera:
     angle: str
     positions: Array  # (F, 3)
     targets: Array  # (F, 3) the point looked at; up is +z
-    vertical_fov: float  # radians, for a square frame; wider frames see more to the sides, taller ones more above and below
+    vertical_fov: (
+        float  # radians, for a square frame; wider frames see more to the sides, taller ones more above and below
+    )
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,8 @@ class Truth:
 
     segmentation: NDArray[np.uint8]  # (F, H, W): 0 sky, 1 ground, 2 + k thing k
     boxes: Array  # (F, K, 4): left, top, right, bottom of the visible part in [0, 1] of the frame; NaN when not visible
-    visible_share: Array  # (F, K): visible pixels / pixels with nothing in front and the frame unbounded to twice its size
+    visible_share: (
+        Array  # (F, K): visible pixels / pixels with nothing in front and the frame unbounded to twice its size
+    )
     centroids: Array  # (F, K, 2): x, y of the projected centre of mass in [0, 1] of the frame (may lie outside)
     depth: Array  # (F, H, W) metres along the ray; inf for the sky

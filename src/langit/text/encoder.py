@@ -66,7 +66,8 @@ class PromptEncoder(nn.Module):
         return self.config.width
 
     def encode(self, prompts: Sequence[str]) -> Text:
-        return self(tokens_of(prompts))
+        states: Text = self(tokens_of(prompts))
+        return states
 
     def unread(self, prompt: str) -> str | None:
         return describe_unknown(read(prompt))

@@ -46,14 +46,18 @@ class UMT5Encoder:
             if padding:
                 counts[-1][-1] = padding
                 states[position] = torch.cat([state, state.new_zeros(1, self.width)])
-        return Text(torch.cat(states), bounds_of([len(state) for state in states]), torch.cat(counts).to(states[0].device))
+        return Text(
+            torch.cat(states), bounds_of([len(state) for state in states]), torch.cat(counts).to(states[0].device)
+        )
 
     def unread(self, prompt: str) -> str | None:
         """What of the prompt is not read, in a sentence; None where all of it is."""
         if len(prompt) < MAX_TOKENS:  # no prompt has more tokens than characters
             return None
         count = len(self._loaded()[0](clean(prompt)).input_ids)
-        return f"The prompt has {count} tokens; this model reads the first {MAX_TOKENS}." if count > MAX_TOKENS else None
+        return (
+            f"The prompt has {count} tokens; this model reads the first {MAX_TOKENS}." if count > MAX_TOKENS else None
+        )
 
     def release(self) -> None:
         """Free the encoder's memory; the states of prompts that were read stay known."""

@@ -107,9 +107,7 @@ def standing_out(patches: Tensor, layout: Layout, channels: int, leading: int = 
     return torch.cat(found)
 
 
-def _cut(
-    kind: str, sample: Sample, dropout: float, dense: float, generator: torch.Generator
-) -> tuple[Tensor, str]:
+def _cut(kind: str, sample: Sample, dropout: float, dense: float, generator: torch.Generator) -> tuple[Tensor, str]:
     """A picture, the beginning or the whole of a clip, and one of the captions true of it."""
 
     def below(count: int) -> int:

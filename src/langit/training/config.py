@@ -124,7 +124,9 @@ def fingerprint(config: TrainingConfig | CorpusConfig) -> str:
 def load_recipe(path: Path) -> TrainingConfig:
     """Run `recipe()` of a Python file; `InputError` when there is no such file or function, or it gives something else."""
     if not path.is_file():
-        raise InputError(f"There is no recipe {path}; name a Python file with a function recipe(), such as recipes/tiny.py.")
+        raise InputError(
+            f"There is no recipe {path}; name a Python file with a function recipe(), such as recipes/tiny.py."
+        )
     spec = importlib.util.spec_from_file_location(f"langit_recipe_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise InputError(f"{path} is not a Python file; a recipe is one with a function recipe().")

@@ -114,7 +114,9 @@ class Corpus:
         for index in range(first, first + self.config.chunk):
             scene, frames, truth = make_clip(self.config, index)
             clip = torch.from_numpy(frames).float() / 127.5 - 1
-            later = _rng(self.config.seed, index, 1).choice(np.arange(1, len(frames)), self.config.stills, replace=False)
+            later = _rng(self.config.seed, index, 1).choice(
+                np.arange(1, len(frames)), self.config.stills, replace=False
+            )
             moments = [0, *sorted(int(moment) for moment in later)]
             stills = [encode(self.tokenizer, clip[moment : moment + 1]) for moment in moments]
             tensors[f"{index}"] = encode(self.tokenizer, clip).half()

@@ -111,7 +111,7 @@ def train(
     last = min(config.steps, stop_after or config.steps)
     peak = measure_peak(device)
     losses = _LossLog(output / "losses.jsonl", step)
-    board = SummaryWriter(str(output / "tensorboard"), purge_step=step)  # type: ignore[no-untyped-call]
+    board = SummaryWriter(str(output / "tensorboard"), purge_step=step)
 
     def save() -> None:
         parts = model.state_dict(), ema.state_dict(), [optimizer.state_dict() for optimizer in optimizers]
@@ -129,7 +129,7 @@ def train(
                 progress = _progress(config, model, batch, step, loss, time.perf_counter() - started, peak)
                 losses.add(step, loss)
                 for name in ("loss", "clips_per_second", "patches_per_second", "share_of_peak", "starved"):
-                    board.add_scalar(name, getattr(progress, name), step)  # type: ignore[no-untyped-call]
+                    board.add_scalar(name, getattr(progress, name), step)
                 if on_step is not None:
                     on_step(progress)
                 if step % config.checkpoint_every == 0:
@@ -139,7 +139,7 @@ def train(
         save()
     finally:
         losses.close()
-        board.close()  # type: ignore[no-untyped-call]
+        board.close()
         corpus.stop_workers()
     return step
 
@@ -161,7 +161,7 @@ def _step(
     with torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda")):
         loss = model.loss(_to(batch, device))
     model.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip_norm)
     for optimizer in optimizers:
         optimizer.step()

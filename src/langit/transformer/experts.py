@@ -25,7 +25,9 @@ class Experts(nn.Module):
     def __init__(self, experts: Sequence[Transformer], boundary: float | None = None, per_patch: bool = False):
         super().__init__()
         if (boundary is None) != (len(experts) == 1):
-            raise ValueError(f"{len(experts)} experts with the boundary {boundary}; two have one, a single one has none")
+            raise ValueError(
+                f"{len(experts)} experts with the boundary {boundary}; two have one, a single one has none"
+            )
         self.experts = nn.ModuleList(experts)
         self.boundary = boundary
         self.per_patch = per_patch

@@ -88,7 +88,8 @@ class Transformer(nn.Module):
             x = block(x, modulation, at, rotation, layout.bounds, words)
 
         shift, scale = _per_patch(self.head_table + embedded[:, None], at)
-        return self.patch_out(_modulate(x, scale, shift, self.config.eps))
+        out: Tensor = self.patch_out(_modulate(x, scale, shift, self.config.eps))
+        return out
 
     def words(self, text: Text) -> Text:
         """The prompts, and the pictures beside them, at the transformer's width."""
@@ -168,12 +169,17 @@ class Attention(nn.Module):
         self.query, self.key, self.value, self.out = (nn.Linear(config.width, config.width) for _ in range(4))
         self.query_norm = nn.RMSNorm(config.width, config.eps)
         self.key_norm = nn.RMSNorm(config.width, config.eps)
-        self.image_key, self.image_value = (nn.Linear(config.width, config.width) if pictures else None for _ in range(2))
+        self.image_key, self.image_value = (
+            nn.Linear(config.width, config.width) if pictures else None for _ in range(2)
+        )
         self.image_key_norm = nn.RMSNorm(config.width, config.eps) if pictures else None
 
     def forward(self, x: Tensor, bounds: Bounds, rotation: Tensor) -> Tensor:
         """x (N, D) attends to itself, part by part, at the positions that `rotation` stands for -> (N, D)."""
-        query, key = rotate(self._heads(self.query_norm(self.query(x))), rotation), self._heads(self.key_norm(self.key(x)))
+        query, key = (
+            rotate(self._heads(self.query_norm(self.query(x))), rotation),
+            self._heads(self.key_norm(self.key(x))),
+        )
         value = self._heads(self.value(x))
         return self.out(attend(query, rotate(key, rotation), value, bounds, bounds).flatten(1))  # type: ignore[no-any-return]
 
@@ -190,7 +196,8 @@ class Attention(nn.Module):
         return self.out(seen.flatten(1))  # type: ignore[no-any-return]
 
     def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1))  # (N, heads, dim)
+        heads: Tensor = x.unflatten(-1, (self.num_heads, -1))  # (N, heads, dim)
+        return heads
 
 
 class PictureStates(nn.Module):

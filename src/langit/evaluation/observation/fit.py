@@ -167,7 +167,7 @@ def fit(path: Path, *, steps: int, start: int, total: int, batch: int = 16, peak
         chosen = [pool[int(index)] for index in rng.integers(0, len(pool), batch)]
         loss, parts = loss_of(network, chosen, generator)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         recent = {name: 0.95 * recent.get(name, value) + 0.05 * value for name, value in parts.items()}
         if step % 50 == 49:

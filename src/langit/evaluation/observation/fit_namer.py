@@ -99,7 +99,7 @@ def fit(path: Path, *, scenes: int, epochs: int, batch: int = 128, peak: float =
             number = numbers[chosen] + torch.randn(batch, numbers.shape[1], generator=generator) * 0.02
             loss = loss_of(network(cut, number), labels[chosen])
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             schedule.step()
         with torch.no_grad():

@@ -31,7 +31,7 @@ def recipe() -> TrainingConfig:
             prediction="x",
             place_frequencies=5,
         ),
-        text=PromptEncoderConfig(width=192, depth=2, num_heads=3),
+        text=PromptEncoderConfig(width=192, depth=0, num_heads=3),
         patch=PATCH,
         corpus=CorpusConfig(
             clips=16_384,

@@ -255,7 +255,13 @@ def test_a_full_disk_is_one_sentence(here: Path, model: Path) -> None:
 def test_ctrl_c_while_sampling_leaves_nothing(here: Path, model: Path) -> None:
     words = ("generate", f"{PROMPT} past a zeppelin", "--model", str(model), "--steps", "1000", "-o", "new/clip.mp4")
     process = subprocess.Popen(
-        [LANGIT, *words], cwd=here, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [LANGIT, *words],
+        cwd=here,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     assert process.stderr is not None
     assert "zeppelin" in process.stderr.readline()  # told just before the sampling starts

@@ -136,7 +136,11 @@ def generate(
     ] = None,
     lora: Annotated[
         list[str] | None,
-        typer.Option(help="A LoRA file for open weights, file.safetensors:0.8; may be repeated.", metavar="FILE"),
+        typer.Option(
+            help="A LoRA file for open weights, file.safetensors:0.8; may be repeated.",
+            show_default="none",
+            metavar="FILE",
+        ),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Weights in 8 bits on the CPU: faster, about 1% off.")] = False,
     threads: Threads = 0,
@@ -455,7 +459,12 @@ StorageUrl = Annotated[
 ]
 Devices = Annotated[
     list[str] | None,
-    typer.Option("--device", help="Where models run, such as cpu or cuda:0; repeat for several.", metavar="NAME"),
+    typer.Option(
+        "--device",
+        help="Where models run, such as cpu or cuda:0; repeat for several.",
+        show_default="cpu",
+        metavar="NAME",
+    ),
 ]
 keys_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys of the server.")
 app.add_typer(keys_app, name="keys")
@@ -492,7 +501,9 @@ def worker(
     database_url: DatabaseUrl = None,
     storage_url: StorageUrl = None,
     device: Devices = None,
-    ends_with_stdin: Annotated[bool, typer.Option("--ends-with-stdin", hidden=True)] = False,
+    ends_with_stdin: Annotated[
+        bool, typer.Option("--ends-with-stdin", hidden=True, help="End when the standard input does.")
+    ] = False,
 ) -> None:
     """Make the videos of a server, on this machine or on others beside it."""
     from langit.server.commands import work

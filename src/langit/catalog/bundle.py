@@ -33,7 +33,7 @@ from langit.transformer.model import Prediction
 from langit.types import ClipShape, InputError
 
 FORMAT = 1
-MAY_BE_0 = ("place_frequencies", "image_width", "image_places")
+MAY_BE_0 = ("place_frequencies", "image_width", "image_places", "text depth")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ class BundleConfig:
         for name, sizes in (("stride", self.stride), ("patch", self.patch)):
             if len(sizes) != 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
                 raise ValueError(f"a {name} is three whole numbers (frames, rows, columns) of at least 1, not {sizes}")
-        for name, count in [*vars(self.transformer).items(), *vars(self.text).items()]:
+        text = {f"text {name}": count for name, count in vars(self.text).items()}
+        for name, count in {**vars(self.transformer), **text}.items():
             if isinstance(count, int) and count < (0 if name in MAY_BE_0 else 1):
                 raise ValueError(f"{name} is at least 1, not {count}")
         if self.transformer.prediction not in get_args(Prediction):

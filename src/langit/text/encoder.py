@@ -43,7 +43,7 @@ class TextEncoder(Protocol):
 @dataclass(frozen=True)
 class PromptEncoderConfig:
     width: int = 256
-    depth: int = 2
+    depth: int = 2  # 0: concepts and their places alone
     num_heads: int = 4
     num_concepts: int = NUM_CONCEPTS
 

@@ -65,7 +65,7 @@ class Transformer(nn.Module):
         self.level_out = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
         self.image_in = PictureStates(config) if config.image_width else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
-        self.head_table = nn.Parameter(torch.randn(2, width) / width**0.5)
+        self.head_table = _table(2, width)
         self.patch_out = nn.Linear(width, config.out_dim)
 
     def forward(self, patches: Tensor, sigma: Tensor, layout: Layout, text: Text) -> Tensor:
@@ -117,7 +117,7 @@ class Block(nn.Module):
     def __init__(self, config: TransformerConfig):
         super().__init__()
         self.eps = config.eps
-        self.table = nn.Parameter(torch.randn(6, config.width) / config.width**0.5)
+        self.table = _table(6, config.width)
         self.self_attention = Attention(config)
         self.cross_norm = nn.LayerNorm(config.width, config.eps)
         self.cross_attention = Attention(config, config.image_width > 0)
@@ -217,6 +217,12 @@ class PictureStates(nn.Module):
         if self.places is not None:
             states = (states.unflatten(0, (-1, len(self.places))) + self.places).flatten(0, 1)
         return self.norm_out(self.linear_out(F.gelu(self.linear_in(self.norm_in(states)))))  # type: ignore[no-any-return]
+
+
+def _table(rows: int, width: int) -> nn.Parameter:
+    """A block's own part of the modulation, (rows, D); not drawn on the meta device, which would import half of torch."""
+    table = torch.empty(rows, width)
+    return nn.Parameter(table if table.is_meta else nn.init.normal_(table, std=width**-0.5))
 
 
 def level_features(sigma: Tensor, num: int) -> Tensor:

@@ -2,8 +2,9 @@
 
     langit train recipes/embedded_cpu.py --output runs/embedded
 
-Pictures first (they are cheap and teach what words look like), then short clips, then whole ones. See README.md for what
-the result can do, and dev/LOG.md for what was tried.
+Pictures first (they are cheap and teach what words look like), then short clips, then whole ones. 8,000 steps at about 1 s
+with one thread of an AMD EPYC core. It has not been run from nothing to its end yet: the shipped weights come from a run that
+found its course on the way (dev/LOG.md).
 """
 
 from langit.catalog.bundle import Native, SamplingDefaults

@@ -106,12 +106,15 @@ def test_a_picture_becomes_the_first_frame(client, picture, way, tiny_bundle):
 
 
 def test_the_same_seed_is_the_same_video(client):
-    made = [client.videos.create(prompt=PROMPT, seconds="1", extra_body={"seed": 11}) for _ in range(2)]
     sheets = []
-    for video in made:
-        assert client.videos.poll(video.id).seed == 11
-        sheets.append(client.videos.download_content(video.id, variant="spritesheet").read())
-    assert sheets[0] == sheets[1]
+    for seed in (11, 11, 12):
+        video = client.videos.create(prompt=PROMPT, seconds="1", extra_body={"seed": seed})
+        assert client.videos.poll(video.id).seed == seed
+        sheet = client.videos.download_content(video.id, variant="spritesheet").read()
+        sheets.append(np.asarray(Image.open(io.BytesIO(sheet)), np.float32))
+    # The frames are the same; x264 may code the same frames in more than one way, a level or so apart.
+    assert np.abs(sheets[0] - sheets[1]).mean() < 1.5
+    assert np.abs(sheets[0] - sheets[2]).mean() > 5
 
 
 def test_list_goes_page_by_page(client, finished):

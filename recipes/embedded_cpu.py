@@ -56,7 +56,7 @@ def recipe() -> TrainingConfig:
         first_clips=2048,
         growth=7.0,
         native=Native(64, 64, 33, 8.0, 65, 128 * 64, 2.0),
-        sampling=SamplingDefaults(steps=30, guidance=3.0, shift=3.0),
+        sampling=SamplingDefaults(steps=30, guidance=4.0, shift=3.0),
         checkpoint_every=100,
         samples_every=500,
     )

@@ -109,7 +109,8 @@ def _embedding(rows: int, width: int, deviation: float) -> nn.Embedding:
     weight = torch.empty(rows, width)
     if not weight.is_meta:
         nn.init.normal_(weight, std=deviation)
-    return nn.Embedding.from_pretrained(weight, freeze=False)
+    embedding: nn.Embedding = nn.Embedding.from_pretrained(weight, freeze=False)
+    return embedding
 
 
 def tokens_of(prompts: Sequence[str]) -> list[tuple[int, ...]]:

@@ -187,7 +187,7 @@ def test_a_fresh_model_predicts_zero_so_its_first_loss_is_known(tiny_corpus, uni
     batch = draw_batch(config, Corpus(tiny_corpus, config.corpus), 0)
     free = batch.sigma > 0
     expected = (batch.patches[free] / batch.sigma[free].clamp(min=0.05)[:, None]).square().mean()
-    loss = model.loss(batch).detach()
+    loss = model.losses(batch)[0].detach()
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
     assert float(loss) == pytest.approx(losses(uninterrupted)[0]["loss"], rel=1e-6)
 
@@ -198,9 +198,9 @@ def test_held_patches_count_for_nothing_in_the_loss(tiny_corpus):
     assert (batch.sigma == 0).any()
     torch.manual_seed(0)
     model = Model(config)
-    before = model.loss(batch)
+    before = model.losses(batch)[0]
     batch.patches[batch.sigma == 0] += 5.0
-    assert torch.equal(model.loss(batch), before)  # a fresh model does not look at them yet
+    assert torch.equal(model.losses(batch)[0], before)  # a fresh model does not look at them yet
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -214,7 +214,7 @@ def test_training_learns(tiny_corpus, seed):
     history = []
     for _ in range(60):
         optimizer.zero_grad()
-        loss = model.loss(batch)
+        loss = model.losses(batch)[0]
         loss.backward()
         optimizer.step()
         history.append(loss.item())

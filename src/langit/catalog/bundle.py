@@ -33,7 +33,7 @@ from langit.transformer.model import Prediction
 from langit.types import ClipShape, InputError
 
 FORMAT = 1
-MAY_BE_0 = ("place_frequencies", "image_width", "image_places", "text depth")
+MAY_BE_0 = ("text reach", "place_frequencies", "image_width", "image_places", "text depth")
 
 
 @dataclass(frozen=True)

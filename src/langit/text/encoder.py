@@ -1,14 +1,14 @@
-"""The embedded prompt encoder: concepts of the lexicon through a small bidirectional transformer, trained with the model.
+"""The embedded prompt encoder: concepts of the lexicon, what stands near each, and a small bidirectional transformer.
 
 A word and its translation are the same concept, so what is learned in one language is known in the other; the language
-token in front tells the order of words (Indonesian adjectives follow their nouns).
+token in front tells the order of words (Indonesian adjectives follow their nouns). It is trained with the model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Protocol
 
 import torch
@@ -46,6 +46,7 @@ class PromptEncoderConfig:
     depth: int = 2  # 0: concepts and their places alone
     num_heads: int = 4
     num_concepts: int = NUM_CONCEPTS
+    reach: int = 0  # how many words on each side a word is told of before the blocks; 0 for none
 
 
 class PromptEncoder(nn.Module):
@@ -56,6 +57,7 @@ class PromptEncoder(nn.Module):
         self.config = config
         self.concepts = _embedding(config.num_concepts, config.width, 0.5)
         self.positions = _embedding(MAX_TOKENS, config.width, 0.1)
+        self.near = Near(config) if config.reach else None
         self.blocks = nn.ModuleList(PromptBlock(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width)
 
@@ -80,9 +82,43 @@ class PromptEncoder(nn.Module):
         concepts = torch.tensor(list(chain.from_iterable(prompts)), device=device)
         order = torch.tensor(list(chain.from_iterable(range(len(prompt)) for prompt in prompts)), device=device)
         x = self.concepts(concepts) + self.positions(order)  # (L, width)
+        if self.near is not None:
+            x = x + self.near(concepts, order, bounds)
         for block in self.blocks:
             x = block(x, bounds)
         return Text(self.norm(x), bounds)
+
+
+class Near(nn.Module):
+    """What a word is told of its neighbours and its language, so that the red of a red ball is the ball's.
+
+    A convolution over words as one-hot vectors, which is a sum of embeddings, one table to a distance; then one layer that
+    starts as nothing. It cannot mix words that stand far apart, as attention does before it has learned not to (dev/LOG.md).
+    """
+
+    def __init__(self, config: PromptEncoderConfig):
+        super().__init__()
+        self.reach, self.num_concepts = config.reach, config.num_concepts
+        slots = 2 * config.reach + 2  # the word itself, those around it, and the language
+        self.words = _embedding(slots * config.num_concepts + 1, config.width, 0.3)  # the last row: no word there
+        self.out = nn.Linear(config.width, config.width)
+        if not self.out.weight.is_meta:
+            nn.init.zeros_(self.out.weight)
+            nn.init.zeros_(self.out.bias)
+
+    def forward(self, concepts: Tensor, order: Tensor, bounds: Bounds) -> Tensor:
+        """Concept ids (L,) of prompts between `bounds`, each word's place in its prompt (L,) -> (L, width)."""
+        lengths = torch.tensor([end - start for start, end in pairwise(bounds)], device=concepts.device)
+        length = lengths.repeat_interleave(lengths)[:, None]
+        away = torch.arange(-self.reach, self.reach + 1, device=concepts.device)
+        there = order[:, None] + away  # (L, 2 reach + 1)
+        first = torch.arange(len(concepts), device=concepts.device) - order
+        neighbours = concepts[(first[:, None] + there).clamp(0, len(concepts) - 1)]
+        rows = (away + self.reach) * self.num_concepts + neighbours
+        rows = rows.where((there >= 0) & (there < length), self.words.num_embeddings - 1)
+        language = (2 * self.reach + 1) * self.num_concepts + concepts[first]
+        seen = F.embedding_bag(torch.cat([rows, language[:, None]], 1), self.words.weight, mode="sum")
+        return self.out(F.gelu(seen, approximate="tanh"))  # type: ignore[no-any-return]
 
 
 class PromptBlock(nn.Module):

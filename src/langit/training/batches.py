@@ -29,6 +29,7 @@ class Batch:
     noise: Tensor  # (N, P)
     sigma: Tensor  # (N,), 0 for held patches
     weight: Tensor  # (N,), of each patch in the loss; 0 for held patches
+    shares: Tensor  # (N, names * cells) in [0, 1]: what fills each cell of a patch (`naming.shares_of`)
     layout: Layout
     tokens: list[tuple[int, ...]]  # concept ids, a prompt to a clip
     waited: float  # seconds that the trainer waited for footage
@@ -44,24 +45,26 @@ def draw_batch(config: TrainingConfig, corpus: Corpus, step: int) -> Batch:
     pool = min(config.corpus.clips, int(config.first_clips + config.growth * step))
     waited = corpus.wait_for(pool)
     stage = config.stage_at(step)
-    latents, prompts = [], []
+    latents, shares, prompts = [], [], []
     for kind, share in stage.shares.items():
         budget = share * stage.patches
         while budget > 0:
             index = int(torch.randint(pool, (1,), generator=generator))
-            latent, prompt = _cut(kind, corpus[index], config.prompt_dropout, stage.dense_captions, generator)
+            latent, fill, prompt = _cut(kind, corpus[index], config.prompt_dropout, stage.dense_captions, generator)
             patches = latent[0].numel() // _volume(config.patch)
             # The last clip of a kind is taken with the chance that keeps the expected number of patches.
             if budget < patches and float(torch.rand((), generator=generator)) > budget / patches:
                 break
             latents.append(latent)
+            shares.append(fill)
             prompts.append(prompt)
             budget -= patches
     if not latents:  # every kind's budget was smaller than its first clip
         sample = corpus[int(torch.randint(pool, (1,), generator=generator))]
-        latent, prompt = _cut("whole", sample, config.prompt_dropout, stage.dense_captions, generator)
-        latents, prompts = [latent], [prompt]
+        latent, fill, prompt = _cut("whole", sample, config.prompt_dropout, stage.dense_captions, generator)
+        latents, shares, prompts = [latent], [fill], [prompt]
     patches_, layout = pack(latents, config.patch)
+    filled = pack(shares, config.patch)[0].float() / 255
     sigma = torch.cat(
         [
             draw_noise_levels(draw_task(grid, generator, config.tasks), grid, stage.levels, generator)
@@ -70,7 +73,7 @@ def draw_batch(config: TrainingConfig, corpus: Corpus, step: int) -> Batch:
     )
     noise = torch.randn(patches_.shape, generator=generator)
     weight = 1 + stage.salience * standing_out(patches_, layout, corpus.config.channels) if stage.salience else 1.0
-    return Batch(step, patches_, noise, sigma, (sigma > 0) * weight, layout, tokens_of(prompts), waited)
+    return Batch(step, patches_, noise, sigma, (sigma > 0) * weight, filled, layout, tokens_of(prompts), waited)
 
 
 def batches(config: TrainingConfig, corpus: Corpus, start: int, ahead: int = 2) -> Iterator[Batch]:
@@ -107,25 +110,29 @@ def standing_out(patches: Tensor, layout: Layout, channels: int, leading: int = 
     return torch.cat(found)
 
 
-def _cut(kind: str, sample: Sample, dropout: float, dense: float, generator: torch.Generator) -> tuple[Tensor, str]:
-    """A picture, the beginning or the whole of a clip, and one of the captions true of it."""
+def _cut(
+    kind: str, sample: Sample, dropout: float, dense: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor, str]:
+    """A picture, the beginning or the whole of a clip; what fills its cells; one of the captions true of it."""
 
     def below(count: int) -> int:
         return int(torch.randint(count, (1,), generator=generator))
 
-    captions, latent = sample.captions, sample.latents
+    captions, latent, shares = sample.captions, sample.latents, sample.shares
     if kind == "picture" or latent.shape[1] == 1:
         moment = below(sample.stills.shape[1])
         latent, captions = sample.stills[:, moment : moment + 1], sample.still_captions[moment]
+        shares = sample.still_shares[:, moment : moment + 1]
     elif kind == "short":
         latent = latent[:, : 2 + below(max(1, latent.shape[1] // 2 - 1))]
+        shares = shares[:, : latent.shape[1]]
     elif kind != "whole":
         raise ValueError(f"a stage has shares of picture, short and whole, not of {kind!r}")
     if float(torch.rand((), generator=generator)) < dropout:
-        return latent, ""
+        return latent, shares, ""
     detail = DETAILS[0] if float(torch.rand((), generator=generator)) < dense else DETAILS[1]
     wordings = captions[LANGUAGES[below(len(LANGUAGES))]][detail]
-    return latent, wordings[below(len(wordings))]
+    return latent, shares, wordings[below(len(wordings))]
 
 
 def _volume(patch: tuple[int, int, int]) -> int:

@@ -86,6 +86,7 @@ class TrainingConfig:
     stages: tuple[Stage, ...]
     optimizer: OptimizerConfig = OptimizerConfig()
     tasks: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
+    naming: float = 0.3  # weight of naming what fills each cell (`naming.Naming`), beside the flow's loss; 0 for none
     prompt_dropout: float = 0.1  # share of clips trained without their prompt, for guidance
     first_clips: int = 512  # clips that must exist before the first step
     growth: float = 8.0  # clips that each step adds to those drawn from, until all are

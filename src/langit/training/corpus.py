@@ -5,7 +5,7 @@ run is finished by the next, bit for bit. Chunks of clips are files that appear 
 
     corpus.json                 the configuration
     tokenizer.safetensors       the tokenizer fitted to the first clips
-    00000.safetensors           latents of clips 0 to 255 (float16); captions in the header's metadata
+    00000.safetensors           clips 0 to 255: latents (float16), what fills their cells; captions in the header's metadata
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from langit.simulator.world import Facts, Scene, Truth
 from langit.tokenizer import LinearTokenizer, encode
 from langit.tokenizer.linear import boxes_of
 from langit.training.config import CorpusConfig
+from langit.training.naming import shares_of
 from langit.types import ClipShape, Frames, InputError
 
 LANGUAGES: tuple[Language, ...] = ("en", "id")
@@ -50,8 +51,10 @@ class Sample:
     """One clip of the corpus."""
 
     latents: Tensor  # (C, f, h, w)
+    shares: Tensor  # (names, f, h, w) uint8: what fills each cell (`naming.shares_of`)
     captions: Captions
     stills: Tensor  # (C, k, h, w): pictures, each a first frame of its own; the first is the clip's first frame
+    still_shares: Tensor  # (names, k, h, w)
     still_captions: list[Captions]
 
 
@@ -101,7 +104,8 @@ class Corpus:
         handle, captions = self._chunks[chunk]
         told = captions[str(index)]
         latents, stills = handle.get_tensor(f"{index}"), handle.get_tensor(f"{index}.stills")
-        return Sample(latents.float(), told["clip"], stills.float(), told["stills"])
+        shares, still_shares = handle.get_tensor(f"{index}.shares"), handle.get_tensor(f"{index}.still_shares")
+        return Sample(latents.float(), shares, told["clip"], stills.float(), still_shares, told["stills"])
 
     def make_chunk(self, chunk: int) -> None:
         """Simulate, render, encode and write one chunk, unless it is there."""
@@ -121,6 +125,10 @@ class Corpus:
             stills = [encode(self.tokenizer, clip[moment : moment + 1]) for moment in moments]
             tensors[f"{index}"] = encode(self.tokenizer, clip).half()
             tensors[f"{index}.stills"] = torch.cat(stills, 1).half()
+            tensors[f"{index}.shares"] = shares_of(truth.segmentation, scene.things, self.config.stride)
+            shown = [truth.segmentation[moment : moment + 1] for moment in moments]
+            still_shares = [shares_of(segmentation, scene.things, self.config.stride) for segmentation in shown]
+            tensors[f"{index}.still_shares"] = torch.cat(still_shares, 1)
             rng = _rng(self.config.seed, index, 2)
             captions[str(index)] = {
                 "clip": _captions(read_facts(scene, truth), rng),

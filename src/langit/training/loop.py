@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ from langit.training.batches import Batch, batches
 from langit.training.checkpoint import State, load_state, save_state
 from langit.training.config import TrainingConfig
 from langit.training.corpus import Corpus
+from langit.training.naming import Naming
 from langit.transformer import Transformer
 from langit.transformer.model import Block
 from langit.types import Video
@@ -39,7 +41,7 @@ class Progress:
 
     step: int  # steps done
     steps: int
-    loss: float
+    loss: float  # the flow's, without naming
     clips_per_second: float
     patches_per_second: float
     share_of_peak: float  # of this device's measured matrix product, transformer forward and backward
@@ -47,22 +49,28 @@ class Progress:
 
 
 class Model(nn.Module):
-    """What is trained together: the transformer and its prompt encoder."""
+    """What is trained together: the transformer, its prompt encoder, and the head that names what the middle block sees."""
 
     def __init__(self, config: TrainingConfig):
         super().__init__()
         self.transformer = Transformer(config.transformer)
         self.text = PromptEncoder(config.text)
+        self.naming = Naming(config.transformer.width, math.prod(config.patch)) if config.naming else None
         initialise(self.transformer)
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Mean squared velocity error over the patches that are not held, by weight (`flow.velocity_loss`)."""
+    def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Over the patches that are not held, by weight: mean squared velocity error (`flow.velocity_loss`), and naming's."""
         noisy = add_noise(batch.patches, batch.noise, batch.sigma)
         text = self.text(batch.tokens)
-        prediction = self.transformer(noisy, batch.sigma, batch.layout, text)
+        states: list[Tensor] = []
+        prediction = self.transformer(noisy, batch.sigma, batch.layout, text, states)
         kind = self.transformer.config.prediction
         error = velocity_loss(noisy, batch.patches, batch.noise, prediction.float(), batch.sigma, kind)
-        return (error * batch.weight).sum() / batch.weight.sum().clamp(min=1)
+        weight = batch.weight / batch.weight.sum().clamp(min=1)
+        if self.naming is None:
+            return (error * weight).sum(), error.new_zeros(())
+        named = self.naming.loss(states[len(states) // 2], batch.shares)
+        return (error * weight).sum(), (named * weight).sum()
 
 
 def initialise(transformer: Transformer) -> None:
@@ -159,9 +167,9 @@ def _step(
         for group in optimizer.param_groups:
             group["lr"] = rate * share
     with torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda")):
-        loss = model.loss(_to(batch, device))
+        loss, named = model.losses(_to(batch, device))
     model.zero_grad()
-    loss.backward()
+    (loss + config.naming * named).backward()
     nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip_norm)
     for optimizer in optimizers:
         optimizer.step()
@@ -182,7 +190,8 @@ def make_optimizers(config: TrainingConfig, model: Model) -> list[torch.optim.Op
     AdamW at Muon's rate kills the hidden units of the text projection: each step moves a unit's input by the rate times the
     sum of 192 values (dev/LOG.md).
     """
-    ends = ("table", "patch_in.weight", "patch_out.weight", "place_in.weight", "concepts.weight", "positions.weight")
+    places = ("patch_in", "patch_out", "place_in", "concepts", "positions", "near.words", "naming.out")
+    ends = ("table", *(f"{name}.weight" for name in places))
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and not name.endswith(ends)]
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
@@ -194,7 +203,9 @@ def make_optimizers(config: TrainingConfig, model: Model) -> list[torch.optim.Op
 
 
 def _to(batch: Batch, device: str) -> Batch:
-    moved = {name: getattr(batch, name).to(device) for name in ("patches", "noise", "sigma", "weight", "layout")}
+    moved = {
+        name: getattr(batch, name).to(device) for name in ("patches", "noise", "sigma", "weight", "shares", "layout")
+    }
     return dataclasses.replace(batch, **moved)
 
 

@@ -68,8 +68,13 @@ class Transformer(nn.Module):
         self.head_table = _table(2, width)
         self.patch_out = nn.Linear(width, config.out_dim)
 
-    def forward(self, patches: Tensor, sigma: Tensor, layout: Layout, text: Text) -> Tensor:
-        """patches (N, P), sigma (N,) in [0, 1], layout of the same N, a prompt for every clip -> (N, out_dim)."""
+    def forward(
+        self, patches: Tensor, sigma: Tensor, layout: Layout, text: Text, states: list[Tensor] | None = None
+    ) -> Tensor:
+        """patches (N, P), sigma (N,) in [0, 1], layout of the same N, a prompt for every clip -> (N, out_dim).
+
+        What leaves each block, (N, D), is added to `states` where a list is given.
+        """
         x = self.patch_in(patches)  # (N, D)
         if self.place_in is not None:
             x = x + self.place_in(place_features(layout.places, self.config.place_frequencies).to(x.dtype))
@@ -86,6 +91,8 @@ class Transformer(nn.Module):
         rotation = rotations(layout.positions, self.config.width // self.config.num_heads)
         for block in self.blocks:
             x = block(x, modulation, at, rotation, layout.bounds, words)
+            if states is not None:
+                states.append(x)
 
         shift, scale = _per_patch(self.head_table + embedded[:, None], at)
         out: Tensor = self.patch_out(_modulate(x, scale, shift, self.config.eps))

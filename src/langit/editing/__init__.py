@@ -4,13 +4,14 @@
 |---|---|
 | an edit that is ready to be made; the course of its sampling | `edit.py` |
 | sources at one size and rate, frame by frame | `footage.py`, `sliding.py` |
-| kept pieces and gaps between them | `timeline.py`, `pieces.py` |
+| kept pieces and gaps between them, and their joins | `timeline.py`, `pieces.py`, `joins.py` |
+| what a model cannot do | `ability.py` |
 | their sound | `sound.py` |
 | the verbs | `animate.py`, `extend.py`, `loop.py`, `blend.py`, `recut.py`, `storyboard.py`, `inpaint.py`, `remix.py`,
 `upscale.py` |
 | generate as an edit, of any length | `long.py` |
 | made again, from the record; with other seeds | `again.py` |
-| what is kept beside the clips | `store.py` |
+| what is kept beside the clips | `store.py`, `film.py` |
 """
 
 from langit.editing.again import remake, variations

@@ -98,7 +98,7 @@ def _found(source: SourceFile, output: Path) -> SourceFile:
         raise InputError(f"{output} was made from {source.path}, which is not there; put it back, or beside {output}.")
     for place in there:
         if sha256_of(place) == source.sha256:
-            if source.exact and Store.beside(place).get(source.sha256) is None:
+            if source.exact and Store.beside(place).film(source.sha256) is None:
                 warnings.warn(
                     f"The exact frames of {place} are no longer kept in .langit/; its file is read, which differs by the codec.",
                     stacklevel=3,

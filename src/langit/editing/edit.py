@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import torch
 
 from langit.catalog import EMBEDDED, Bundle, load
 from langit.conditioning import Known, Span, SpansCondition
+from langit.editing.film import Film
 from langit.editing.sound import SoundPiece, sound_of
-from langit.editing.store import FRAMES_BYTES, Store, remembering
+from langit.editing.store import Store, remembering
 from langit.generate import NUM_SEEDS, OnStep, Plan, Request, Sampler, plan, sample
 from langit.media import VideoWriter, check_output
 from langit.media.output import kind_of
@@ -24,6 +26,8 @@ from langit.media.record import Record, SourceFile, sha256_of, write_sidecar
 from langit.provenance import Identity, seal
 from langit.types import Frames, InputError, Video
 
+RELEASED_FRAMES = 256
+"""After so many frames the sound that was written with them leaves the memory."""
 Making = Callable[[Sampler, OnStep | None], Generator[Frames, None, Known | None]]
 """The frames as they are made; returns the latents of the end where they were made as such."""
 
@@ -38,9 +42,11 @@ class Course:
     guidance: float | None = None
     solver: str | None = None
     schedule: str | None = None
+    quality: str | None = None  # fast or best
+    device: str = "cpu"  # where it is made: no part of the record
 
     def bundle(self) -> Bundle:
-        return load(self.model)
+        return load(self.model, self.device)
 
     def settled(self) -> Course:
         """The same with a seed; `InputError` where it is none."""
@@ -50,17 +56,36 @@ class Course:
         return replace(self, seed=seed)
 
     def options(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "model" and value is not None}
+        return {
+            name: value for name, value in vars(self).items() if name not in ("model", "device") and value is not None
+        }
 
     def plan(self, bundle: Bundle, prompt: str, size: tuple[int, int], fps: float, prompted: bool = True) -> Plan:
         """The plan that windows are made by; without any prompt there is nothing to guide towards."""
         height, width = size
         says = (SpansCondition((Span(0, 1, prompt),)),)
-        guidance = self.guidance if prompt.strip() or prompted else 1.0
+        unguided = not (prompt.strip() or prompted)
         request = Request(
-            prompt, None, 1, (width, height), fps, self.seed, self.steps, guidance, self.solver, self.schedule, says
+            prompt,
+            None,
+            1,
+            (width, height),
+            fps,
+            self.seed,
+            self.steps,
+            self.guidance,
+            self.solver,
+            self.schedule,
+            says,
+            self.quality,
         )
-        return replace(plan(bundle, request), conditions=())
+        told = replace(plan(bundle, request), conditions=())
+        if unguided:
+            told = replace(told, guidance=1.0)
+        if unguided and self.guidance not in (None, 1.0):
+            idle = f"there is no prompt, so a guidance of {self.guidance:g} has nothing to guide towards; give a prompt"
+            told = replace(told, notices=(*told.notices, idle))
+        return told
 
 
 MODELS_OWN = Course()
@@ -107,49 +132,50 @@ class Edit:
         """
         check_output(path, overwrite, frames=None if self.num_frames > 1 else 1)
         target = Path(path)
+        if any(Path(source.path).resolve() == target.resolve() for source in self.record.sources):
+            raise InputError(f"{path} is a source of this edit, and sources are never written to; name another output.")
         if kind_of(path) == "png" and self.num_frames > 1:
             raise InputError(
                 f"{path} holds one image and the edit has {self.num_frames} frames; use .mp4, .gif or a folder."
             )
         store = Store.beside(target)
-        making = self.making(remembering(store, self.record.model_hash), on_step)
-        kept, end = _Recorder(), None
+        film = Film(store) if kind_of(path) == "mp4" else None
+        try:
+            end = self._write(target, overwrite, remembering(store, self.record.model_hash), film, on_step)
+            if identity is not None:
+                sources = [Path(source.path) for source in self.record.sources]
+                seal(target, identity=identity, prompt=self.record.prompt, model=self.record.model, sources=sources)
+            write_sidecar(target, self.record)
+            if film is not None:
+                film.keep(sha256_of(target), {} if end is None else _tensors(end))
+        finally:
+            if film is not None:
+                film.discard()
+        return target
+
+    def _write(
+        self, target: Path, overwrite: bool, sampler: Sampler, film: Film | None, on_step: OnStep | None
+    ) -> Known | None:
+        """The frames and their sound to the file, and the frames to the film; returns the latents of the end."""
+        making = self.making(sampler, on_step)
         with closing(sound_of(self.sound, self.fps)) as sound:
-            audio = sound.audio if kind_of(path) == "mp4" else None
-            with VideoWriter(
-                path, self.fps, self.size, overwrite=overwrite, metadata=self.record.metadata(), audio=audio
-            ) as out:
-                while True:
+            audio = sound.audio if kind_of(target) == "mp4" else None
+            out = VideoWriter(
+                target, self.fps, self.size, overwrite=overwrite, metadata=self.record.metadata(), audio=audio
+            )
+            with out, film or nullcontext():
+                for written in count(1):
                     try:
                         frame = next(making)
                     except StopIteration as done:
-                        end = done.value
+                        end: Known | None = done.value
                         break
                     out.write(frame)
-                    kept.add(frame)
-        if identity is not None:
-            sources = [Path(source.path) for source in self.record.sources]
-            seal(target, identity=identity, prompt=self.record.prompt, model=self.record.model, sources=sources)
-        write_sidecar(target, self.record)
-        if (frames := kept.frames()) is not None and kind_of(path) == "mp4":
-            store.put(sha256_of(target), frames if end is None else {**frames, **_tensors(end)})
-        return target
-
-
-class _Recorder:
-    """The frames that were written, as long as they are few enough to keep."""
-
-    def __init__(self) -> None:
-        self._frames: list[Frames] | None = []
-
-    def add(self, frame: Frames) -> None:
-        if self._frames is not None:
-            self._frames.append(frame)
-            if len(self._frames) * frame.nbytes > FRAMES_BYTES:
-                self._frames = None
-
-    def frames(self) -> dict[str, torch.Tensor] | None:
-        return {"frames": torch.from_numpy(np.stack(self._frames))} if self._frames else None
+                    if film is not None:
+                        film.add(frame)
+                    if written % RELEASED_FRAMES == 0:
+                        sound.release()
+        return end
 
 
 def _tensors(end: Known) -> dict[str, torch.Tensor]:

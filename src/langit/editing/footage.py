@@ -19,6 +19,7 @@ from torch import Tensor
 
 from langit.catalog import Bundle
 from langit.conditioning import Known
+from langit.editing.film import frames_of
 from langit.editing.store import Store
 from langit.generate import legal_size
 from langit.media import fit, open_frames, probe
@@ -37,7 +38,7 @@ class Footage:
     num_frames: int
     file: SourceFile
     record: Record | None = None  # how it was made, where langit made it
-    exact: Frames | None = None  # (F, H, W, 3): the frames before the codec, where they are kept
+    exact: Path | None = None  # the film of the frames before the codec, where it is kept
     end: Known | None = None  # its last latents, where they are kept
     has_sound: bool = False
     original: tuple[int, int] = (0, 0)  # its own (height, width)
@@ -53,7 +54,8 @@ class Footage:
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frames]:
         """Frames (H, W, 3) from `start` up to `stop`, or to the end."""
         if self.exact is not None:
-            yield from self.exact[start:stop]
+            for frame in islice(frames_of(self.exact), start, stop):
+                yield frame if frame.shape[:2] == self.size else fit(frame, self.size)
             return
         with open_frames(self.path, fps=self.fps, size=self.size) as stream:
             yield from islice(stream, start, stop)
@@ -99,17 +101,15 @@ def open_footage(
 
 
 def _with_what_is_kept(footage: Footage) -> Footage:
-    kept = Store.beside(footage.path).get(footage.file.sha256)
-    if kept is None:
+    store, key = Store.beside(footage.path), footage.file.sha256
+    film, kept = store.film(key), store.get(key)
+    if film is None or kept is None or "count" not in kept:
         return footage
-    exact = kept["frames"].numpy()
-    footage = replace(footage, file=replace(footage.file, exact=True))
-    if exact.shape[1:3] != footage.size:
-        return replace(footage, exact=np.stack([fit(frame, footage.size) for frame in exact]))
     end = None
-    if "groups" in kept:
+    if "groups" in kept and footage.original == footage.size:
         end = Known(kept["picture"].numpy(), kept["groups"], int(kept["unshown"]))
-    return replace(footage, exact=exact, end=end, num_frames=len(exact))
+    file = replace(footage.file, exact=True)
+    return replace(footage, file=file, exact=film, end=end, num_frames=int(kept["count"]))
 
 
 def groups_of(bundle: Bundle, frames: Frames) -> Tensor:

@@ -84,6 +84,12 @@ def outpaint(
     (width, height), (large_width, large_height) = size, _canvas(bundle, (own.width, own.height), size)
     scale = min(large_width / width, large_height / height)
     inner = (max(1, round(own.height * scale)), max(1, round(own.width * scale)))
+    least = [stride * patch for stride, patch in zip(bundle.config.stride[1:], bundle.config.patch[1:], strict=True)]
+    if inner[0] < least[0] or inner[1] < least[1]:
+        raise InputError(
+            f"In a frame of {width}x{height}, which this model makes at {large_width}x{large_height}, {clip} would be "
+            f"{inner[1]}x{inner[0]} pixels; give a size nearer its own, {own.width}x{own.height}."
+        )
     footage = open_footage(bundle, clip, size=inner)
     top, left = (large_height - inner[0]) // 2, (large_width - inner[1]) // 2
     inside = (slice(top, top + inner[0]), slice(left, left + inner[1]))

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from langit.catalog import Bundle
-from langit.conditioning.passages import CONTEXT_GROUPS
+from langit.editing.ability import check_ability
+from langit.editing.ability import notices as notices_of
 from langit.editing.edit import Course, Edit, Making
 from langit.editing.footage import Footage
 from langit.editing.sound import SoundPiece
@@ -46,7 +47,7 @@ def edit_of(
     sound: Sequence[SoundPiece] | None = None,
 ) -> Edit:
     """An edit that plays the pieces; size and rate are the first source's unless given, the sound is that of the pieces."""
-    check_ability(bundle, record.verb)
+    check_ability(bundle, record.verb, pieces, closed)
     size, fps = size or footage[0].size, fps or footage[0].fps
     prompted = any(span.prompt.strip() for piece in pieces if isinstance(piece, Gap) for span in piece.spans)
     p = course.plan(bundle, record.prompt, size, fps, prompted)
@@ -55,7 +56,7 @@ def edit_of(
         bundle, p, pieces, closed=closed, on_step=on_step, sampler=sampler
     )
     heard = sound_pieces(pieces, fps) if sound is None else sound
-    notices = tuple(dict.fromkeys([*told, *notices, *p.notices]))
+    notices = tuple(dict.fromkeys([*told, *notices, *notices_of(bundle, pieces), *p.notices]))
     return Edit(record, fps, size, num_frames(pieces), making, notices, tuple(heard))
 
 
@@ -67,14 +68,3 @@ def sound_pieces(pieces: Sequence[Piece], fps: float) -> list[SoundPiece]:
         else SoundPiece(piece.num_frames / fps)
         for piece in pieces
     ]
-
-
-def check_ability(bundle: Bundle, verb: str) -> None:
-    """`InputError` for a model whose clips are too short to hold what is known and make anything beside it."""
-    native, stride = bundle.config.native, bundle.tokenizer.stride[0]
-    least = 1 + (2 * CONTEXT_GROUPS + 1) * stride
-    if native.max_frames < least:
-        raise InputError(
-            f"The model {bundle.config.name} makes clips of at most {native.max_frames} frames, too short to {verb}, which "
-            f"takes {least}; use the embedded model, or another that makes clips of {least} frames or more."
-        )

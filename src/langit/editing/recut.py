@@ -66,8 +66,8 @@ def recut(
 
 def parse_segments(text: str) -> list[Segment]:
     """ "0.5-2.0,3.1-4" -> [(0.5, 2.0), (3.1, 4.0)]."""
-    segments = []
-    for part in text.split(","):
+    segments: list[Segment] = []
+    for part in text.split(",") if text.strip() else ():
         found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*-\s*(\d+(?:\.\d*)?|\.\d+)\s*", part)
         if found is None:
             raise InputError(
@@ -80,7 +80,7 @@ def parse_segments(text: str) -> list[Segment]:
 def _checked(footage: Footage, segments: Sequence[Segment]) -> list[tuple[int, int]]:
     """The segments in frames; `InputError` where one is empty or outside the clip, or two overlap."""
     if not segments:
-        raise InputError("No segment to keep was given; give at least one, such as 0.5-2.0.")
+        raise InputError("No segment to keep was given; give at least one with --keep, such as 0.5-2.0.")
     spans = []
     for start, stop in segments:
         first, past = footage.at(start, "The start of a segment,"), footage.at(stop, "The end of a segment,")

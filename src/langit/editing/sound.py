@@ -6,6 +6,7 @@ memory.
 
 from __future__ import annotations
 
+import mmap
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,17 +34,20 @@ class SoundPiece:
 class Sound:
     """A track on disk; `audio` reads from there. Close it when it is written."""
 
-    def __init__(self, audio: Audio | None, file: object | None = None):
-        self.audio, self._file = audio, file
+    def __init__(self, audio: Audio | None = None, mapped: mmap.mmap | None = None):
+        self.audio, self._mapped = audio, mapped
 
     def copied(self) -> Audio | None:
         """The track in memory, which stays when this is closed."""
         return None if self.audio is None else Audio(np.array(self.audio.samples), self.audio.rate)
 
+    def release(self) -> None:
+        """Give back the memory of what was read or written; it is on disk, and comes back when it is asked for."""
+        if self._mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._mapped.madvise(mmap.MADV_DONTNEED)
+
     def close(self) -> None:
-        self.audio = None
-        if self._file is not None:
-            self._file.close()  # type: ignore[attr-defined]
+        self.audio, self._mapped = None, None
 
 
 def sound_of(pieces: Sequence[SoundPiece], fps: float) -> Sound:
@@ -51,12 +55,14 @@ def sound_of(pieces: Sequence[SoundPiece], fps: float) -> Sound:
     heard = [piece.path for piece in pieces if piece.path is not None and probe(piece.path).has_audio]
     formats = [first for path in heard if (first := read_audio(path, 0.0, 0.1)) is not None]
     if not formats:
-        return Sound(None)
+        return Sound()
     rate, channels = formats[0].rate, formats[0].num_channels
     total = round(sum(piece.seconds for piece in pieces) * rate)
-    file = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the sound)
-    file.truncate(max(total, 1) * channels * 4)
-    samples = np.memmap(file, np.float32, "r+", shape=(channels, max(total, 1)))
+    with tempfile.TemporaryFile() as file:  # it lives as long as it is mapped
+        file.truncate(max(total, 1) * channels * 4)
+        mapped = mmap.mmap(file.fileno(), 0)
+    samples = np.frombuffer(mapped, np.float32).reshape(channels, max(total, 1))
+    sound = Sound(Audio(samples, rate), mapped)
     position, time = 0, 0.0
     for index, piece in enumerate(pieces):
         time += piece.seconds
@@ -69,8 +75,9 @@ def sound_of(pieces: Sequence[SoundPiece], fps: float) -> Sound:
                 begins=index > 0 and not _goes_on(pieces[index - 1], piece, fps),
                 ends=index + 1 < len(pieces) and not _goes_on(piece, pieces[index + 1], fps),
             )
+            sound.release()
         position = stop
-    return Sound(Audio(samples, rate), file)
+    return sound
 
 
 def _goes_on(one: SoundPiece, other: SoundPiece, fps: float) -> bool:

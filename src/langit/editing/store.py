@@ -1,8 +1,8 @@
 """What was made, kept beside the clips: content-addressed, limited in size, and never needed for being right.
 
 `.langit/` beside an output holds two kinds of entries. The latents of every window, by a digest of all that decides them:
-an interrupted edit goes on where it stopped, and a remake is quick. The exact frames and last latents of each output, by the
-file's SHA-256: the next edit begins with what was made and not with what the codec left of it.
+an interrupted edit goes on where it stopped, and a remake is quick. The exact frames (`film.py`) and last latents of each
+output, by the file's SHA-256: the next edit begins with what was made and not with what the codec left of it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,8 +27,8 @@ from langit.generate import OnStep, Plan, Sampler, held_of, sample
 
 FOLDER = ".langit"
 LIMIT_BYTES = 512 * 2**20
-FRAMES_BYTES = 4 * 2**20
-"""Of one output's exact frames; those of a longer one are not kept (its file is read instead)."""
+FORGOTTEN_SECONDS = 24 * 3600.0
+"""After that, what a process that was killed left half-written goes, too."""
 
 
 class Store:
@@ -64,13 +66,37 @@ class Store:
                 aside.unlink(missing_ok=True)
                 self.folder.rmdir()  # where nothing else is in it
 
-    def _path(self, key: str) -> Path:
-        return self.folder / f"{key[:32]}.safetensors"
+    def film(self, key: str) -> Path | None:
+        """The exact frames under that key, as a file of `film.py`."""
+        path = self._path(key, "nut")
+        try:
+            os.utime(path)
+        except OSError:
+            return None
+        return path
+
+    def put_film(self, key: str, film: Path) -> None:
+        """Take over a file; `OSError` where that fails."""
+        path = self._path(key, "nut")
+        aside = path.with_suffix(f".{secrets.token_hex(4)}.part")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.move(film, aside)
+            os.replace(aside, path)
+        finally:
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
+        self._make_room()
+
+    def _path(self, key: str, kind: str = "safetensors") -> Path:
+        return self.folder / f"{key[:32]}.{kind}"
 
     def _make_room(self) -> None:
-        entries = sorted(
-            (path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.glob("*.safetensors")
-        )
+        for part in self.folder.glob("*.part"):
+            if time.time() - part.stat().st_mtime > FORGOTTEN_SECONDS:
+                part.unlink(missing_ok=True)
+        kept = [path for kind in ("safetensors", "nut") for path in self.folder.glob(f"*.{kind}")]
+        entries = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in kept)
         total = sum(size for _, size, _ in entries)
         for _, size, path in entries:
             if total <= self.limit:

@@ -32,6 +32,7 @@ from langit.editing.pieces import edit_of, frames_of
 from langit.editing.timeline import Gap, Kept, Piece
 from langit.generate import legal_size
 from langit.media.record import SourceFile
+from langit.media.source import existing_file
 from langit.types import InputError
 
 
@@ -60,11 +61,11 @@ class Board:
 
 def read_board(path: str | Path) -> Board:
     """A board from a YAML file; `InputError` names what is wrong in it, by the numbers of its cards."""
-    file = Path(path)
+    file = existing_file(path)
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}); give a storyboard in YAML.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a text; give a storyboard in YAML.") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     board = board_of(values, str(path))

@@ -18,6 +18,7 @@ from langit.catalog import Bundle
 from langit.conditioning import Known, Passage, Span
 from langit.conditioning.passages import CONTEXT_GROUPS, Around
 from langit.editing.footage import Footage, groups_of
+from langit.editing.joins import smoothed
 from langit.generate import OnStep, Plan, Sampler, make_passage
 from langit.types import Frames
 
@@ -111,6 +112,9 @@ def play(
         own = p if piece.seed is None else replace(p, seed=piece.seed)
         report = _share(on_step, gaps.index(index), len(gaps))
         making = make_passage(bundle, own, passage, report, sampler)
+        if piece.over is None:
+            stays = following.first(1)[0] if isinstance(following, Kept) else None
+            making = smoothed(making, piece.frames, p.fps, recent[-1] if recent else None, stays)
         end = yield from _shown(making, piece, recent)
     return end
 

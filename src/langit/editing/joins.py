@@ -1,0 +1,68 @@
+"""Joins between frames that stay and frames that are made.
+
+What stays is shown as it is, what is made comes from a decoder that loses a little. So even frames made from the very latents
+of the source differ from it by a few levels everywhere, and the join shows. Here that difference is spread over a second
+of what is made: at the join the made frames are as near to what stays as they can be without moving anything, and less so
+from frame to frame. Only small differences are spread. Where much differs something has moved or is another thing, and
+carrying it over would leave a ghost.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from langit.conditioning import Known
+from langit.types import Frames
+
+SMALL = 24.0
+"""Levels (of 255) up to which a difference is spread in full; from twice as many on not at all."""
+SECONDS = 1.0
+"""Over which it is spread."""
+
+Making = Generator[Frames, None, Known | None]
+
+
+def smoothed(making: Making, frames: int, fps: float, before: Frames | None, after: Frames | None) -> Making:
+    """`frames` frames (H, W, 3) as they come, led away from the frame `before` them and up to the frame `after`.
+
+    In the memory of the frames over which differences are spread. Returns what `making` returns.
+    """
+    sides = (before is not None) + (after is not None)
+    reach = min(round(SECONDS * fps), frames // max(sides, 1))
+    begin, end = reach if before is not None else 0, reach if after is not None else 0
+    offset: NDArray[np.float32] | None = None
+    waiting: deque[Frames] = deque()
+    index = 0
+    while True:
+        try:
+            frame = next(making)
+        except StopIteration as done:
+            known: Known | None = done.value
+            break
+        if before is not None and index < begin:
+            offset = _difference(before, frame) if offset is None else offset
+            frame = _moved(frame, offset, 1 - (index + 1) / (begin + 1))
+        waiting.append(frame)
+        index += 1
+        if len(waiting) > end:
+            yield waiting.popleft()
+    if after is not None and waiting:
+        last = _difference(after, waiting[-1])
+        for place, frame in enumerate(waiting, 1):
+            yield _moved(frame, last, place / (len(waiting) + 1))
+    return known
+
+
+def _difference(stays: Frames, made: Frames) -> NDArray[np.float32]:
+    """What is to be added to the made frame, (H, W, 3): the difference where it is small."""
+    apart = stays.astype(np.float32) - made
+    size = np.abs(apart).mean(-1, keepdims=True)
+    return np.asarray(apart * np.clip(2 - size / SMALL, 0, 1), np.float32)
+
+
+def _moved(frame: Frames, offset: NDArray[np.float32], share: float) -> Frames:
+    return np.asarray(np.rint((frame + share * offset).clip(0, 255)), np.uint8)

@@ -1,0 +1,89 @@
+"""Every verb on every clip: joins, wraps, what was to stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from langit.evaluation.editing.measures import loop_closure, seam_error
+from langit.evaluation.editing.run import SEAM_AIM, Part, Run, Shown, not_applicable, row_of
+from langit.evaluation.editing.sources import Source, frames_of
+from langit.evaluation.editing.trials import Trial
+from langit.evaluation.exam import Row
+from langit.types import Frames
+
+AIM = f"aim: at most {SEAM_AIM:g}"
+
+
+def measure(run: Run, trials: Sequence[Trial], kinds: dict[str, str]) -> Part:
+    """All trials; `kinds` says what the report calls each kind of source."""
+    made, unable = _make(run, trials)
+    ready = [trial for trial in trials if trial.name in made]
+    uncut = {kind: uncut_joins([one.source for one in trials if one.source.kind == kind]) for kind in kinds}
+    rows = []
+    for verb in dict.fromkeys(trial.verb for trial in trials):
+        for kind, told in kinds.items():
+            mine = [trial for trial in ready if trial.verb == verb and trial.source.kind == kind]
+            if mine:
+                rows += _rows(f"{verb}, {told}", mine, made, uncut[kind])
+            elif any(trial.verb == verb and trial.source.kind == kind for trial in trials):
+                rows.append(not_applicable("verbs", f"{verb}, {told}", unable[verb]))
+    rows.sort(key=lambda row: ("joins", "wraps of loops", "what was to stay", "verbs").index(row.part))
+    joins = [seam_error(made[trial.name], join) for trial in ready for join in trial.joins]
+    if joins:
+        within, own = (
+            [float(one <= SEAM_AIM) for one in some]
+            for some in (joins, [one for some in uncut.values() for one in some])
+        )
+        cuts = hard_cuts(trials)
+        beside = f"a hard cut between unrelated clips: {np.mean(cuts):.3g} times" if cuts else ""
+        rows.insert(0, row_of("joins", f"joins of at most {SEAM_AIM:g} times", "", "higher", within, own, beside))
+    first = {trial.verb: trial for trial in reversed(ready)}
+    shown = [Shown("verbs", f"{trial.verb}: {trial.source.name}", made[trial.name]) for trial in first.values()]
+    return Part(tuple(rows), tuple(reversed(shown)))
+
+
+def _make(run: Run, trials: Sequence[Trial]) -> tuple[dict[str, Frames], dict[str, str]]:
+    """The frames by the trial's name, and by verb why the model cannot."""
+    made: dict[str, Frames] = {}
+    unable: dict[str, str] = {}
+    for done, trial in enumerate(trials):
+        run.on_progress(f"editing: {trial.verb}", done, len(trials))
+        frames = run.made(trial.name, trial.frames)
+        if isinstance(frames, str):
+            unable.setdefault(trial.verb, frames)
+        else:
+            made[trial.name] = frames
+    run.on_progress("editing", len(trials), len(trials))
+    return made, unable
+
+
+def _rows(name: str, trials: Sequence[Trial], made: dict[str, Frames], uncut: Sequence[float]) -> list[Row]:
+    """What a verb gave on one kind of clips."""
+    clips = [(trial, made[trial.name]) for trial in trials]
+    rows = []
+    if trials[0].joins:
+        values = [float(np.mean([seam_error(frames, join) for join in trial.joins])) for trial, frames in clips]
+        rows.append(row_of("joins", name, "times", "lower", values, uncut, AIM))
+    if trials[0].wraps:
+        before = np.mean([loop_closure(frames_of(trial.source)) for trial in trials])
+        values = [loop_closure(frames) for _, frames in clips]
+        rows.append(row_of("wraps of loops", name, "times", "lower", values, uncut, f"{AIM}; before: {before:.3g}"))
+    values = [trial.kept(frames) for trial, frames in clips]
+    rows.append(row_of("what was to stay", name, "levels", "lower", values, [], "aim: at most 1"))
+    return rows
+
+
+def uncut_joins(sources: Sequence[Source]) -> list[float]:
+    """The seam error where nobody cut: at a third, the middle and two thirds of every clip."""
+    clips = [frames_of(source) for source in {source.name: source for source in sources}.values()]
+    return [seam_error(frames, len(frames) * at // 6) for frames in clips for at in (2, 3, 4)]
+
+
+def hard_cuts(trials: Sequence[Trial]) -> list[float]:
+    """The seam error between unrelated clips of one size, set end to end."""
+    clips = [frames_of(source) for source in {trial.source.name: trial.source for trial in trials}.values()]
+    pairs = [(one, other) for one, other in pairwise(clips) if one.shape[1:] == other.shape[1:]]
+    return [seam_error(np.concatenate(pair), len(pair[0])) for pair in pairs]

@@ -1,0 +1,66 @@
+"""Joins: small differences are spread, large ones are left, and what is made anew keeps its number of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+import pytest
+
+from langit.conditioning import Known
+from langit.editing import extend
+from langit.editing.joins import smoothed
+from langit.evaluation.editing import kept_error, seam_error
+from tests.editing.conftest import moving
+
+END = Known(moving(1)[0], None)  # type: ignore[arg-type]
+
+
+def making(frames: np.ndarray) -> Generator[np.ndarray, None, Known]:
+    yield from frames
+    return END
+
+
+def played(generator) -> tuple[np.ndarray, Known | None]:
+    frames = []
+    while True:
+        try:
+            frames.append(next(generator))
+        except StopIteration as done:
+            return np.stack(frames), done.value
+
+
+def test_a_loss_of_the_decoder_does_not_show_at_the_joins():
+    true = moving(32)
+    lossy = (true.astype(int) + np.array([16, -12, 14])).clip(0, 255).astype(np.uint8)
+    made, end = played(smoothed(making(lossy[8:24]), 16, 8.0, true[7], true[24]))
+    assert end is END
+    assert made.shape == (16, 32, 32, 3)
+    for join, clip in ((8, np.concatenate([true[:8], lossy[8:]])), (24, np.concatenate([lossy[:24], true[24:]]))):
+        assert seam_error(clip, join) > 2.5
+        assert seam_error(np.concatenate([true[:8], made, true[24:]]), join) < 1.3
+    assert kept_error(lossy[15:17], made[7:9]) < 2  # in the middle it is as it was made
+
+
+def test_another_picture_leaves_no_ghost():
+    one, other = np.full((4, 8, 8, 3), 20, np.uint8), np.full((4, 8, 8, 3), 200, np.uint8)
+    made, _ = played(smoothed(making(other), 4, 8.0, one[-1], one[0]))
+    np.testing.assert_array_equal(made, other)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_a_few_frames_stay_a_few(frames):
+    true = moving(8)
+    made, _ = played(smoothed(making(true[:frames]), frames, 8.0, true[0], true[7]))
+    assert len(made) == frames
+    nothing_known, _ = played(smoothed(making(true[:frames]), frames, 8.0, None, None))
+    np.testing.assert_array_equal(nothing_known, true[:frames])
+
+
+def test_it_is_part_of_an_edit(footage, course, monkeypatch):
+    path = footage("a.mp4")
+    shown = extend(path, seconds=1, course=course).video().frames
+    monkeypatch.setattr("langit.editing.timeline.smoothed", lambda making, *rest: making)
+    rough = extend(path, seconds=1, course=course).video().frames
+    np.testing.assert_array_equal(shown[:16], rough[:16])
+    assert seam_error(shown, 16) < seam_error(rough, 16)

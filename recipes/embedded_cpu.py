@@ -50,7 +50,7 @@ def recipe() -> TrainingConfig:
         stages=(
             Stage(1200, 2048, {"picture": 1.0}, Levels(1.6, 1.2), salience=3.0),
             Stage(1000, 2048, {"picture": 0.4, "short": 0.4, "whole": 0.2}, Levels(1.6, 1.2), salience=3.0),
-            Stage(5000, 2048, {"picture": 0.2, "short": 0.2, "whole": 0.6}, Levels(1.5, 1.2), salience=2.0),
+            Stage(4200, 2048, {"picture": 0.2, "short": 0.2, "whole": 0.6}, Levels(1.5, 1.2), salience=2.0),
         ),
         optimizer=OptimizerConfig(learning_rate=3e-3, warmup=100, cooldown=0.25, ema=0.998),
         first_clips=1024,

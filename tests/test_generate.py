@@ -109,8 +109,8 @@ def test_words_that_are_not_known_are_said(tiny_bundle):
         (Request(PROMPT, guidance=float("nan")), "give 0 to 30"),
         (Request(PROMPT, seed=-1), "from 0 to 4294967295"),
         (Request(PROMPT, seed=2**32), "from 0 to 4294967295"),
-        (Request(PROMPT, solver="magic"), "the solvers are euler, heun, dpmpp"),
-        (Request(PROMPT, schedule="magic"), "the schedules are linear, cosine"),
+        (Request(PROMPT, solver="magic"), "choose euler, heun, dpmpp"),
+        (Request(PROMPT, schedule="magic"), "choose linear, cosine"),
     ],
 )
 def test_what_the_model_cannot_do_is_told(tiny_bundle, request_, message):

@@ -12,7 +12,7 @@ import secrets
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
@@ -37,6 +37,10 @@ from langit.tokenizer import decode, encode
 from langit.tokenizer.base import latent_shape, legal_frames
 from langit.types import ClipShape, Frames, InputError, Video
 
+DISTILLED = "distilled"
+"""The solver that stands for a model's quick weights on their own course: few evaluations, no guidance."""
+QUALITIES = ("fast", "best")
+"""fast: the quick weights. best: the model itself, by any solver."""
 MAX_PROMPT_CHARACTERS = 4000
 NUM_SEEDS = 2**32
 """torch's generator on the CPU reads no more than 32 bits: beyond them two seeds would make the same clip."""
@@ -59,6 +63,7 @@ class Request:
     solver: str | None = None
     schedule: str | None = None
     conditions: tuple[Condition, ...] = ()
+    quality: str | None = None  # fast or best
 
 
 @dataclass(frozen=True)
@@ -129,15 +134,17 @@ def generate(
     image: str | Path | None = None,
     steps: int | None = None,
     guidance: float | None = None,
+    quality: str | None = None,
     on_step: OnStep | None = None,
+    device: str = "cpu",
 ) -> Clip:
     """Make a clip of what the prompt says.
 
-    `seconds` or `frames` long, `size` (width, height) in pixels, `image` a picture that becomes the first frame. What is
-    None is the model's own choice. `InputError` says in a sentence what the model cannot do.
+    `seconds` or `frames` long, `size` (width, height) in pixels, `image` a picture that becomes the first frame, `quality`
+    fast or best. What is None is the model's own choice. `InputError` says in a sentence what the model cannot do.
     """
-    bundle = load(model)
-    request = Request(prompt, seconds, frames, size, fps, seed, steps, guidance)
+    bundle = load(model, device)
+    request = Request(prompt, seconds, frames, size, fps, seed, steps, guidance, quality=quality)
     if image is not None:
         request = animate(bundle, request, image)
     clip = generate_all(bundle, [plan(bundle, request)], on_step)[0]
@@ -180,7 +187,7 @@ def legal_size(bundle: Bundle, width: int, height: int) -> tuple[int, int]:
 
 def plan(bundle: Bundle, request: Request) -> Plan:
     """Decide what a request left open; `InputError` for what the model cannot do."""
-    native, defaults = bundle.config.native, bundle.config.sampling
+    native = bundle.config.native
     notices: list[str] = []
     if not request.prompt.strip() and not request.conditions:
         raise InputError("The prompt is empty; describe the clip, for example: a red ball bounces on the grass.")
@@ -202,12 +209,7 @@ def plan(bundle: Bundle, request: Request) -> Plan:
     shape = ClipShape(legal_frames(bundle.tokenizer, frames), height, width)
     bundle.refuse_what_does_not_fit(replace(shape, frames=min(shape.frames, native.max_frames)))
 
-    steps = request.steps if request.steps is not None else defaults.steps
-    if not 1 <= steps <= 1000:
-        raise InputError(f"{steps} sampling steps were asked for; give 1 to 1000.")
-    guidance = request.guidance if request.guidance is not None else defaults.guidance
-    if not 0 <= guidance <= 30:
-        raise InputError(f"A guidance of {guidance:g} was asked for; give 0 to 30 (1 is none).")
+    solver, schedule, steps, guidance = _course(bundle, request)
     seed = request.seed if request.seed is not None else secrets.randbelow(2**31)
     if not 0 <= seed < NUM_SEEDS:
         raise InputError(f"A seed of {seed} was given; give a whole number from 0 to {NUM_SEEDS - 1}.")
@@ -219,8 +221,8 @@ def plan(bundle: Bundle, request: Request) -> Plan:
         seed,
         steps,
         guidance,
-        _choice("solver", request.solver or defaults.solver, SOLVERS),
-        _choice("schedule", request.schedule or defaults.schedule, SCHEDULES),
+        solver,
+        schedule,
         request.conditions,
         tuple(notices),
     )
@@ -267,13 +269,17 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
     mask = torch.cat([one.mask for one in held])
     start = layout.spread(torch.tensor([one.start for one in held], device=device)).cpu()
 
-    schedule = SCHEDULES[first.schedule](first.steps, config.sampling.shift)
+    quick = first.solver == DISTILLED
+    if quick:
+        schedule = torch.tensor(config.sampling.distilled)
+    else:
+        schedule = SCHEDULES[first.schedule](first.steps, config.sampling.shift)
     levels = levels_of(schedule, mask, start)  # (S + 1, N)
     x = add_noise(content, noise, levels[0])
     prompts, governs = _spans([p.prompt for p in plans], held, grids)
     beside = _beside(bundle, plans)
     denoise = guided(
-        denoiser(bundle, layout, prompts, governs, beside),
+        denoiser(bundle, layout, prompts, governs, beside, quick),
         denoiser(bundle, layout, [config.sampling.negative for _ in plans], None, beside),
         first.guidance,
         config.sampling.guidance_interval,
@@ -281,7 +287,7 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
     )
     bundle.text.release()
     report = partial(_report, on_step, first.steps)
-    x = SOLVERS[first.solver](denoise, x.to(device), levels.to(device), report).cpu()
+    x = SOLVERS["euler" if quick else first.solver](denoise, x.to(device), levels.to(device), report).cpu()
     return unpack(x, layout, config.patch)
 
 
@@ -391,13 +397,17 @@ def denoiser(
     prompts: Sequence[str],
     governs: Bounds | None = None,
     beside: Beside | None = None,
+    quick: bool = False,
 ) -> Denoise:
-    """The transformer under these prompts, one to a clip or to each part of `governs`, as `denoise(x, sigma) -> x0`."""
+    """The transformer, or its `quick` one, under these prompts, one to a clip or to each part of `governs`, as
+    `denoise(x, sigma) -> x0`."""
+    transformer = bundle.quick if quick else bundle.transformer
+    assert transformer is not None, "`plan` refuses the distilled solver where there are no quick weights"
     text: Text = replace(bundle.text.encode(prompts), governs=governs, pictures=beside.pictures if beside else None)
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         entering = torch.cat([x, beside.channels], 1) if beside else x
-        prediction = bundle.transformer(entering, sigma, layout, text)
+        prediction = transformer(entering, sigma, layout, text)
         return predicted_x(x, prediction, sigma, bundle.config.transformer.prediction)
 
     return denoise
@@ -491,9 +501,34 @@ def _frames(request: Request, native: int, fps: float, most: int) -> int:
     return frames
 
 
-def _choice(what: str, name: str, known: Mapping[str, object]) -> str:
+def _course(bundle: Bundle, request: Request) -> tuple[str, str, int, float]:
+    """Solver, schedule, steps and guidance; the distilled course has its own, and leaves no choice."""
+    defaults = bundle.config.sampling
+    own = {"solver": DISTILLED, "schedule": DISTILLED, "steps": len(defaults.distilled) - 1, "guidance": 1.0}
+    chosen = {name: getattr(request, name) for name in own if getattr(request, name) is not None}
+    quality = _choice("quality", request.quality or (defaults.quality if not chosen else "best"), QUALITIES)
+    if quality == "fast" or request.solver == DISTILLED:
+        if bundle.quick is None:
+            raise InputError(f"The model {bundle.config.name} has no quick weights: it makes the best quality alone.")
+        if other := [name for name, value in chosen.items() if value != own[name]]:
+            raise InputError(
+                f"The fast quality has its own {' and '.join(other)}; leave {'it' if len(other) == 1 else 'them'} out, "
+                "or ask for the best."
+            )
+        return DISTILLED, DISTILLED, len(defaults.distilled) - 1, 1.0
+    solver = _choice("solver", request.solver or defaults.solver, SOLVERS)
+    steps = request.steps if request.steps is not None else defaults.steps
+    if not 1 <= steps <= 1000:
+        raise InputError(f"{steps} sampling steps were asked for; give 1 to 1000.")
+    guidance = request.guidance if request.guidance is not None else defaults.guidance
+    if not 0 <= guidance <= 30:
+        raise InputError(f"A guidance of {guidance:g} was asked for; give 0 to 30 (1 is none).")
+    return solver, _choice("schedule", request.schedule or defaults.schedule, SCHEDULES), steps, guidance
+
+
+def _choice(what: str, name: str, known: Collection[str]) -> str:
     if name not in known:
-        raise InputError(f"There is no {what} {name!r}; the {what}s are {', '.join(known)}.")
+        raise InputError(f"There is no {what} {name!r}; choose {', '.join(known)}.")
     return name
 
 

@@ -3,7 +3,8 @@
 config.json                what it is: shapes, tokenizer, native clip, sampling defaults, licence, how it was trained
 transformer.safetensors    weights of the transformer
 text.safetensors           weights of the prompt encoder
-tokenizer.safetensors      the linear tokenizer's matrices (absent for pixel patches)
+tokenizer.safetensors      the tokenizer's tensors, by its kind (absent for pixel patches)
+quick.safetensors          a second transformer, distilled to a few evaluations without guidance (absent where there is none)
 """
 
 from __future__ import annotations
@@ -12,27 +13,28 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, get_args
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from langit.catalog.memory import refuse_too_long
+from langit.catalog.memory import MemoryMode, refuse_too_long
+from langit.catalog.tensors import check_shapes, read_tensors
+from langit.catalog.tokenizers import read_tokenizer
 from langit.patches import PatchSize
 from langit.text.clip import ClipEncoder
 from langit.text.encoder import PromptEncoder, PromptEncoderConfig, TextEncoder
-from langit.tokenizer import LinearTokenizer, PixelTokenizer, Tokenizer
+from langit.tokenizer import StoredTokenizer, Tokenizer
 from langit.transformer import Transformer, TransformerConfig
 from langit.transformer.experts import Experts
 from langit.transformer.model import Prediction
 from langit.types import ClipShape, InputError
 
 FORMAT = 1
+COURSES = ("guidance_interval", "distilled")  # fields of SamplingDefaults that JSON gives back as lists
 MAY_BE_0 = ("text reach", "place_frequencies", "image_width", "image_places", "text depth")
 
 
@@ -61,6 +63,10 @@ class SamplingDefaults:
     solver: str = "dpmpp"
     negative: str = ""  # the prompt that guidance steers away from
     late_guidance: tuple[float, float] | None = None  # below that noise level, that guidance
+    quality: str = "best"  # or fast, where there are quick weights that lose little
+    distilled: tuple[
+        float, ...
+    ] = ()  # the levels that the quick weights visit (quick.safetensors); none where there are none
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class BundleConfig:
     name: str
     transformer: TransformerConfig
     text: PromptEncoderConfig
-    tokenizer: str  # "linear" or "pixels"
+    tokenizer: str  # a name in `TOKENIZERS`
     stride: tuple[int, int, int]  # pixels (frames, rows, columns) to a latent
     patch: PatchSize  # latents to a patch
     native: Native = field(default_factory=Native)
@@ -103,7 +109,7 @@ class BundleConfig:
             "text": PromptEncoderConfig(**values["text"]),
             "native": Native(**values["native"]),
             "sampling": SamplingDefaults(
-                **{**values["sampling"], "guidance_interval": tuple(values["sampling"]["guidance_interval"])}
+                **{**values["sampling"], **{name: tuple(values["sampling"].get(name, ())) for name in COURSES}}
             ),
             "stride": tuple(values["stride"]),
             "patch": tuple(values["patch"]),
@@ -139,6 +145,8 @@ class Bundle:
     text: TextEncoder
     tokenizer: Tokenizer
     pictures: ClipEncoder | None = None  # for transformers that look at a picture beside the prompt
+    quick: Transformer | None = None  # distilled to the levels `config.sampling.distilled`
+    changes: tuple[str, ...] = ()  # what was done to the weights after they were read: LoRAs, fewer bits, caching
 
     @property
     def device(self) -> torch.device:
@@ -156,19 +164,21 @@ class Bundle:
         return self.config.transformer.patch_dim > self.config.transformer.out_dim
 
     def hash(self) -> str:
-        """A short fingerprint of the weights and the configuration."""
+        """A short fingerprint of the weights, the configuration, and what was done to the weights."""
         assert dataclasses.is_dataclass(self.config)
         assert not isinstance(self.config, type)
         digest = hashlib.sha256(json.dumps(dataclasses.asdict(self.config), sort_keys=True).encode())
+        for change in self.changes:
+            digest.update(f"+{change}".encode())
         if not isinstance(self.config, BundleConfig):  # gigabytes, whose files the configuration identifies
             return digest.hexdigest()[:12]
-        for module in (self.transformer, self.text):
+        for module in (self.transformer, self.text, *([self.quick] if self.quick is not None else ())):
             assert isinstance(module, torch.nn.Module)
             for tensor in module.state_dict().values():
                 digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        if isinstance(self.tokenizer, LinearTokenizer):
+        if isinstance(self.tokenizer, StoredTokenizer):
             for tensor in self.tokenizer.tensors().values():
-                digest.update(tensor.contiguous().numpy().tobytes())
+                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:12]
 
 
@@ -178,11 +188,12 @@ def save_bundle(
     transformer: dict[str, Tensor],
     text: dict[str, Tensor],
     tokenizer: Tokenizer,
+    quick: dict[str, Tensor] | None = None,
 ) -> None:
     """Write a bundle folder; each file is written aside and renamed, config.json last."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = {"transformer": transformer, "text": text}
-    if isinstance(tokenizer, LinearTokenizer):
+    parts = {"transformer": transformer, "text": text, **({"quick": quick} if quick is not None else {})}
+    if isinstance(tokenizer, StoredTokenizer) and tokenizer.has_tensors:
         parts["tokenizer"] = tokenizer.tensors()
     for name, tensors in parts.items():
         aside = folder / f".{name}.safetensors.part"
@@ -193,17 +204,24 @@ def save_bundle(
     aside.rename(folder / "config.json")
 
 
-def load_bundle(folder: Path, device: str = "cpu") -> Bundle:
-    """Read a bundle folder, langit's own or open weights; `InputError` says what is missing, damaged or unknown."""
+def load_bundle(folder: Path, device: str = "cpu", memory: MemoryMode = "auto") -> Bundle:
+    """Read a bundle folder, langit's own or open weights; `InputError` says what is missing, damaged or unknown.
+
+    `memory` is how open weights are held; langit's own models are small, and always whole.
+    """
     from langit.catalog.wan import is_wan, load_wan  # imported here, since it builds on this file
 
     if is_wan(folder):
-        return load_wan(folder, device)
+        return load_wan(folder, device, memory=memory)
     config = _read_config(folder)
-    tokenizer = _read_tokenizer(folder, config)
+    if memory != "auto":
+        raise InputError(f"The memory mode {memory} is for open weights; {config.name} is small and always whole.")
+    channels = config.transformer.patch_dim // math.prod(config.patch)
+    tokenizer = read_tokenizer(folder, config.tokenizer, config.stride, channels).to(device)
     try:
         with torch.device("meta"):  # shapes alone: the weights come from the files
             transformer, text = Transformer(config.transformer), PromptEncoder(config.text)
+            quick = Transformer(config.transformer) if config.sampling.distilled else None
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
         raise InputError(f"The model in {folder} has an impossible shape ({error}). Fetch the model again.") from error
     patch_dim = tokenizer.channels * math.prod(config.patch)
@@ -212,26 +230,21 @@ def load_bundle(folder: Path, device: str = "cpu") -> Bundle:
             f"The model in {folder} takes patches of {config.transformer.patch_dim} numbers and gives "
             f"{config.transformer.out_dim}, but its tokenizer makes {patch_dim}. Fetch the model again."
         )
-    for name, module in (("transformer", transformer), ("text", text)):
-        _fill(module, _read_tensors(folder / f"{name}.safetensors"), folder)
+    parts: dict[str, torch.nn.Module] = {"transformer": transformer, "text": text}
+    for name, module in (parts if quick is None else parts | {"quick": quick}).items():
+        _fill(module, read_tensors(folder / f"{name}.safetensors"), folder)
         module.requires_grad_(False).eval().to(device)
-    return Bundle(config, transformer, text, tokenizer)
-
-
-def _read_tokenizer(folder: Path, config: BundleConfig) -> Tokenizer:
-    if config.tokenizer == "pixels":
-        return PixelTokenizer(config.stride)
-    if config.tokenizer != "linear":
-        raise InputError(f"The model in {folder} has a {config.tokenizer!r} tokenizer; langit knows linear and pixels.")
-    tensors = _read_tensors(folder / "tokenizer.safetensors")
-    pixels, channels = PixelTokenizer(config.stride).channels, config.transformer.patch_dim // math.prod(config.patch)
-    expected = {"mean": (pixels,), "components": (pixels, channels), "scale": (channels,)}
-    _check_shapes(tensors, expected, folder)
-    return LinearTokenizer(config.stride, *(tensors[name].float() for name in expected))
+    return Bundle(config, transformer, text, tokenizer, quick=quick)
 
 
 def _read_config(folder: Path) -> BundleConfig:
     path = folder / "config.json"
+    kept = {name for name in ("tokenizer", "transformer") if (folder / f"{name}.safetensors").is_file()}
+    if not path.is_file() and kept == {"tokenizer"}:
+        raise InputError(
+            f"{folder} is a tokenizer, not a model: it has no config.json. Train a model on it, with a recipe whose "
+            "CorpusConfig names it as its tokenizer."
+        )
     if not path.is_file():
         raise InputError(f"{folder} is not a model: it has no config.json. Name a folder that `langit train` wrote.")
     try:
@@ -249,30 +262,8 @@ def _read_config(folder: Path) -> BundleConfig:
     )
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except FileNotFoundError as error:
-        raise InputError(f"The model in {path.parent} lacks {path.name}. Fetch the model again.") from error
-    except SafetensorError as error:
-        raise InputError(
-            f"The weights file {path} is damaged or cut short ({error}). Fetch the model again."
-        ) from error
-
-
 def _fill(module: torch.nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
     expected = module.state_dict()
-    _check_shapes(tensors, {name: tuple(tensor.shape) for name, tensor in expected.items()}, folder)
+    check_shapes(tensors, {name: tuple(tensor.shape) for name, tensor in expected.items()}, folder)
     filled = {name: tensors[name].to(tensor.dtype, copy=True) for name, tensor in expected.items()}
     module.load_state_dict(filled, assign=True)
-
-
-def _check_shapes(tensors: dict[str, Tensor], expected: Mapping[str, tuple[int, ...]], folder: Path) -> None:
-    for name, shape in expected.items():
-        if name not in tensors:
-            raise InputError(f"The weights in {folder} lack the tensor {name}. Fetch the model again.")
-        if tensors[name].shape != shape:
-            raise InputError(
-                f"The tensor {name} in {folder} is {tuple(tensors[name].shape)} where config.json says {shape}. "
-                "Fetch the model again."
-            )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ class LinearTokenizer:
     mean: Tensor  # (pixels of a box,)
     components: Tensor  # (pixels of a box, C), orthonormal columns, strongest first
     scale: Tensor  # (C,): square root of each component's standard deviation, times one number for unit mean variance
+    has_tensors: ClassVar[bool] = True
 
     @property
     def channels(self) -> int:
@@ -59,6 +61,23 @@ class LinearTokenizer:
     def tensors(self) -> dict[str, Tensor]:
         """What a bundle stores."""
         return {"mean": self.mean, "components": self.components, "scale": self.scale}
+
+    @classmethod
+    def shapes(
+        cls, stride: tuple[int, int, int], channels: int, tensors: dict[str, Tensor]
+    ) -> dict[str, tuple[int, ...]]:
+        """Of what a bundle stores."""
+        pixels = PixelTokenizer(stride).channels
+        return {"mean": (pixels,), "components": (pixels, channels), "scale": (channels,)}
+
+    @classmethod
+    def from_tensors(cls, stride: tuple[int, int, int], channels: int, tensors: dict[str, Tensor]) -> LinearTokenizer:
+        """The tokenizer of which `tensors` were stored, in fp32."""
+        return cls(stride, *(tensors[name].float() for name in ("mean", "components", "scale")))
+
+    def to(self, device: str) -> LinearTokenizer:
+        """Itself: it works where its input is, and is quicker than the way to a GPU and back."""
+        return self
 
 
 def boxes_of(frames: Tensor, stride: tuple[int, int, int]) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from einops import rearrange
@@ -16,6 +17,7 @@ class PixelTokenizer:
     """Boxes of `stride` pixels as channels. The lone first frame fills its box by repetition and leaves it by the mean."""
 
     stride: tuple[int, int, int] = (4, 8, 8)
+    has_tensors: ClassVar[bool] = False
 
     @property
     def channels(self) -> int:
@@ -41,3 +43,25 @@ class PixelTokenizer:
         for index, latent in enumerate(latents):
             frames = rearrange(latent, "(t h w c) 1 y x -> t (y h) (x w) c", t=t, h=h, w=w)
             yield frames.mean(0, keepdim=True) if index == 0 else frames
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Nothing: the stride says all."""
+        return {}
+
+    @classmethod
+    def shapes(
+        cls, stride: tuple[int, int, int], channels: int, tensors: dict[str, Tensor]
+    ) -> dict[str, tuple[int, ...]]:
+        """Nothing; ValueError when there are not as many channels as pixels in a box."""
+        if channels != cls(stride).channels:
+            raise ValueError(f"boxes of {stride} pixels have {cls(stride).channels} channels, not {channels}")
+        return {}
+
+    @classmethod
+    def from_tensors(cls, stride: tuple[int, int, int], channels: int, tensors: dict[str, Tensor]) -> PixelTokenizer:
+        """The tokenizer of a stride."""
+        return cls(stride)
+
+    def to(self, device: str) -> PixelTokenizer:
+        """Itself: it works where its input is, and is quicker than the way to a GPU and back."""
+        return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,3 +49,19 @@ def load_state(path: Path, fingerprint: str) -> State | None:
             "name another --output, or delete that folder to start again."
         )
     return state
+
+
+class LossLog:
+    """losses.jsonl: a line to a step; lines beyond the checkpoint that is resumed from are dropped."""
+
+    def __init__(self, path: Path, step: int):
+        kept = path.read_text().splitlines()[:step] if path.exists() else []
+        self.file = path.open("w")
+        self.file.writelines(line + "\n" for line in kept)
+
+    def add(self, step: int, loss: float) -> None:
+        self.file.write(json.dumps({"step": step, "loss": loss}) + "\n")
+        self.file.flush()
+
+    def close(self) -> None:
+        self.file.close()

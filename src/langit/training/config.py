@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from langit.catalog.bundle import Native, SamplingDefaults
 from langit.conditioning.tasks import SHARES, Levels
@@ -16,6 +17,11 @@ from langit.patches import PatchSize
 from langit.text.encoder import PromptEncoderConfig
 from langit.transformer import TransformerConfig
 from langit.types import ClipShape, InputError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    from langit.training.tokenizer_config import TokenizerTraining
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class CorpusConfig:
     stride: tuple[int, int, int] = (4, 8, 8)
     channels: int = 32
     fit_clips: int = 192  # clips that the linear tokenizer is fitted to
+    tokenizer: str = "linear"  # or "pixels", or a folder that `langit train recipes/tokenizer.py` wrote
 
     def __post_init__(self) -> None:
         shortest = min(shape.frames for _, shape in self.shapes)
@@ -75,6 +82,21 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True)
+class Distillation:
+    """What makes a recipe one of distillation (`distillation.Teacher`): the weights become a model's second, quick ones."""
+
+    teacher: str = "embedded"  # the model that is distilled: embedded, a folder, a hub repository
+    levels: tuple[float, ...] = (1.0, 0.9, 0.75, 0.5, 0.0)  # that the quick weights visit
+    substeps: int = 4  # of the teacher, between two of them
+    anywhere: float = 0.25  # share of clips that start anywhere between two levels, for edits that start half way
+
+    def __post_init__(self) -> None:
+        falling = all(now > then for now, then in zip(self.levels, self.levels[1:], strict=False))
+        if len(self.levels) < 2 or (self.levels[0], self.levels[-1]) != (1.0, 0.0) or not falling:
+            raise InputError(f"A distilled course falls from 1 to 0, for example 1, 0.75, 0; not {self.levels}.")
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """A recipe's whole answer."""
 
@@ -92,6 +114,7 @@ class TrainingConfig:
     growth: float = 8.0  # clips that each step adds to those drawn from, until all are
     native: Native = Native()
     sampling: SamplingDefaults = SamplingDefaults()
+    distillation: Distillation | None = None
     checkpoint_every: int = 250  # steps
     samples_every: int = 1000  # steps
     sample_prompts: tuple[str, ...] = (
@@ -118,11 +141,12 @@ class TrainingConfig:
         return fingerprint(self)
 
 
-def fingerprint(config: TrainingConfig | CorpusConfig) -> str:
+def fingerprint(config: DataclassInstance) -> str:
+    """Of any configuration."""
     return hashlib.sha256(json.dumps(dataclasses.asdict(config), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def load_recipe(path: Path) -> TrainingConfig:
+def load_recipe(path: Path) -> TrainingConfig | TokenizerTraining:
     """Run `recipe()` of a Python file; `InputError` when there is no such file or function, or it gives something else."""
     if not path.is_file():
         raise InputError(
@@ -139,6 +163,11 @@ def load_recipe(path: Path) -> TrainingConfig:
         raise
     except Exception as error:
         raise InputError(f"The recipe {path} failed: {type(error).__name__}: {error}") from error
-    if not isinstance(config, TrainingConfig):
-        raise InputError(f"recipe() in {path} gave a {type(config).__name__}; it must return a TrainingConfig.")
+    from langit.training.tokenizer_config import TokenizerTraining  # imported here, since it builds on this file
+
+    if not isinstance(config, TrainingConfig | TokenizerTraining):
+        raise InputError(
+            f"recipe() in {path} gave a {type(config).__name__}; it must return a TrainingConfig, "
+            "or a TokenizerTraining for a tokenizer."
+        )
     return config

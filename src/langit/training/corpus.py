@@ -4,7 +4,7 @@ Clip i is a function of (seed, i) alone, so it does not matter which process mak
 run is finished by the next, bit for bit. Chunks of clips are files that appear whole (written aside, then renamed):
 
     corpus.json                 the configuration
-    tokenizer.safetensors       the tokenizer fitted to the first clips
+    tokenizer.safetensors       the tokenizer, fitted to the first clips unless the configuration names another
     00000.safetensors           clips 0 to 255: latents (float16), what fills their cells; captions in the header's metadata
 """
 
@@ -25,15 +25,16 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
+from langit.catalog.tokenizers import load_tokenizer, read_tokenizer, save_tokenizer
 from langit.simulator.captions import Detail, Language, caption
 from langit.simulator.facts import read_facts, read_still
 from langit.simulator.plans import plan, relook
 from langit.simulator.render import render
 from langit.simulator.world import Facts, Scene, Truth
-from langit.tokenizer import LinearTokenizer, encode
+from langit.tokenizer import TOKENIZERS, LinearTokenizer, PixelTokenizer, StoredTokenizer, encode
 from langit.tokenizer.linear import boxes_of
 from langit.training.config import CorpusConfig
 from langit.training.naming import shares_of
@@ -69,14 +70,13 @@ class Corpus:
         self._workers: list[SpawnProcess] = []
 
     @cached_property
-    def tokenizer(self) -> LinearTokenizer:
-        """Fitted to the first clips the first time it is asked for."""
-        path = self.folder / "tokenizer.safetensors"
-        if not path.exists():
-            tokenizer = fit_tokenizer(self.config)
-            _write_aside(path, tokenizer.tensors(), {})
-        tensors = load_file(path)
-        return LinearTokenizer(self.config.stride, *(tensors[key] for key in ("mean", "components", "scale")))
+    def tokenizer(self) -> StoredTokenizer:
+        """As the configuration says, fitted or fetched the first time it is asked for; kept with the footage."""
+        if not (self.folder / "tokenizer.safetensors").exists():
+            save_tokenizer(self.folder, make_tokenizer(self.config))
+        if self.config.tokenizer in TOKENIZERS:
+            return read_tokenizer(self.folder, self.config.tokenizer, self.config.stride, self.config.channels)
+        return load_tokenizer(self.folder)
 
     @property
     def num_chunks(self) -> int:
@@ -134,14 +134,14 @@ class Corpus:
                 "clip": _captions(read_facts(scene, truth), rng),
                 "stills": [_captions(facts, rng) for facts in read_still(scene, truth, moments)],
             }
-        _write_aside(path, tensors, {"captions": json.dumps(captions)})
+        write_aside(path, tensors, {"captions": json.dumps(captions)})
 
     def start_workers(self, count: int) -> None:
         """Start processes that make the missing chunks in order, each its share; they end with this one."""
         _ = self.tokenizer  # before the workers would each fit one
         missing = [chunk for chunk in range(self.num_chunks) if not self.chunk_path(chunk).exists()]
         for worker in range(min(count, len(missing))):
-            arguments = (self.folder, self.config, missing[worker::count])
+            arguments = (type(self), self.folder, self.config, missing[worker::count])
             process = get_context("spawn").Process(target=_work, args=arguments, daemon=True)
             process.start()
             self._workers.append(process)
@@ -171,6 +171,22 @@ def make_clip(config: CorpusConfig, index: int) -> tuple[Scene, Frames, Truth]:
     return scene, frames, truth
 
 
+def make_tokenizer(config: CorpusConfig) -> StoredTokenizer:
+    """The tokenizer that a configuration asks for; `InputError` when a trained one is not of its stride and channels."""
+    if config.tokenizer == "linear":
+        return fit_tokenizer(config)
+    if config.tokenizer == "pixels":
+        tokenizer: StoredTokenizer = PixelTokenizer(config.stride)
+    else:
+        tokenizer = load_tokenizer(Path(config.tokenizer))
+    if (tokenizer.stride, tokenizer.channels) != (config.stride, config.channels):
+        raise InputError(
+            f"The tokenizer {config.tokenizer} has a stride of {tokenizer.stride} and {tokenizer.channels} channels; "
+            f"the recipe asks for {config.stride} and {config.channels}."
+        )
+    return tokenizer
+
+
 def fit_tokenizer(config: CorpusConfig) -> LinearTokenizer:
     """The linear tokenizer of the corpus, from every 7th pixel box of its first clips."""
     boxes = []
@@ -190,11 +206,11 @@ def _captions(facts: Facts, rng: np.random.Generator) -> Captions:
     }
 
 
-def _work(folder: Path, config: CorpusConfig, chunks: list[int]) -> None:
+def _work(of: type[Corpus], folder: Path, config: CorpusConfig, chunks: list[int]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer answers Ctrl-C; workers end with it
     torch.set_num_threads(1)
     parent = os.getppid()
-    corpus = Corpus(folder, config)
+    corpus = of(folder, config)
     for chunk in chunks:
         corpus.make_chunk(chunk)
         if os.getppid() != parent:
@@ -216,7 +232,8 @@ def _claim(folder: Path, config: CorpusConfig) -> None:
     aside.rename(path)
 
 
-def _write_aside(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+def write_aside(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """A file that appears whole."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, aside, metadata=metadata)
     aside.rename(path)

@@ -7,14 +7,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import json
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 
 import torch
 from torch import Tensor, nn
@@ -25,14 +21,18 @@ from langit.flow import add_noise, velocity_loss
 from langit.generate import Request, generate_all, plan
 from langit.media import contact_sheet, write
 from langit.text.encoder import PromptEncoder
+from langit.tokenizer import kind_of
 from langit.training.batches import Batch, batches
-from langit.training.checkpoint import State, load_state, save_state
+from langit.training.checkpoint import LossLog, State, load_state, save_state
 from langit.training.config import TrainingConfig
 from langit.training.corpus import Corpus
+from langit.training.distillation import Teacher
+from langit.training.interrupt import stop_on_interrupt
 from langit.training.naming import Naming
+from langit.training.tokenizer_config import TokenizerTraining
 from langit.transformer import Transformer
 from langit.transformer.model import Block
-from langit.types import Video
+from langit.types import InputError, Video
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +57,13 @@ class Model(nn.Module):
         self.text = PromptEncoder(config.text)
         self.naming = Naming(config.transformer.width, math.prod(config.patch)) if config.naming else None
         initialise(self.transformer)
+
+    def copy(self, bundle: Bundle) -> None:
+        """Begin as a model that is there; its prompt encoder stays as it is."""
+        self.transformer.load_state_dict(bundle.transformer.state_dict())
+        assert isinstance(bundle.text, PromptEncoder)
+        self.text.load_state_dict(bundle.text.state_dict())
+        self.text.requires_grad_(False)
 
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Over the patches that are not held, by weight: mean squared velocity error (`flow.velocity_loss`), and naming's."""
@@ -102,12 +109,18 @@ def train(
     The same call again goes on from the last checkpoint, and its losses are those of a run that never stopped.
     `stop_after` ends this call at that step, as Ctrl-C would.
     """
+    if not isinstance(config, TrainingConfig):
+        raise InputError(f"{config.name} is a tokenizer's recipe; train it with langit.train_tokenizer.")
     output.mkdir(parents=True, exist_ok=True)
     state = load_state(output / "checkpoint.pt", config.fingerprint())
     corpus = Corpus(corpus_folder or output / "corpus", config.corpus)
     corpus.start_workers(workers)
     torch.manual_seed(config.seed)
-    model = Model(config).to(device)
+    model = Model(config)
+    teacher = None if config.distillation is None else Teacher(config, config.distillation, device)
+    if teacher is not None:
+        model.copy(teacher.bundle)
+    model.to(device)
     ema = copy.deepcopy(model).requires_grad_(False)
     optimizers = make_optimizers(config, model)
     if state is not None:
@@ -118,21 +131,21 @@ def train(
     step = state.step if state is not None else 0
     last = min(config.steps, stop_after or config.steps)
     peak = measure_peak(device)
-    losses = _LossLog(output / "losses.jsonl", step)
+    losses = LossLog(output / "losses.jsonl", step)
     board = SummaryWriter(str(output / "tensorboard"), purge_step=step)
 
     def save() -> None:
         parts = model.state_dict(), ema.state_dict(), [optimizer.state_dict() for optimizer in optimizers]
         save_state(output / "checkpoint.pt", State(step, config.fingerprint(), *parts))
-        _save_bundle(config, output, ema, corpus, step)
+        _save_bundle(_bundle(config, ema, corpus, step, teacher), output)
 
     try:
-        with _stop_on_interrupt() as stopped:
+        with stop_on_interrupt() as stopped:
             waiting = batches(config, corpus, step)
             while step < last and not stopped():
                 started = time.perf_counter()
                 batch = next(waiting)
-                loss = _step(config, model, ema, optimizers, batch, step, device)
+                loss = _step(config, model, ema, optimizers, batch, step, device, teacher)
                 step += 1
                 progress = _progress(config, model, batch, step, loss, time.perf_counter() - started, peak)
                 losses.add(step, loss)
@@ -143,7 +156,8 @@ def train(
                 if step % config.checkpoint_every == 0:
                     save()
                 if step % config.samples_every == 0:
-                    _write_samples(config, output, ema, corpus, step, device)
+                    _write_samples(config, output, _bundle(config, ema, corpus, step, teacher), step)
+                    ema.train()
         save()
     finally:
         losses.close()
@@ -160,14 +174,16 @@ def _step(
     batch: Batch,
     step: int,
     device: str,
+    teacher: Teacher | None,
 ) -> float:
     """One step of gradient descent and of the moving average; the loss."""
     rate = config.optimizer.learning_rate * warmup_stable_decay(config, step)
     for optimizer, share in zip(optimizers, (1.0, config.optimizer.ends_rate), strict=True):
         for group in optimizer.param_groups:
             group["lr"] = rate * share
+    batch = _to(batch, device)
     with torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda")):
-        loss, named = model.losses(_to(batch, device))
+        loss, named = model.losses(batch if teacher is None else teacher.lesson(batch))
     model.zero_grad()
     (loss + config.naming * named).backward()
     nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip_norm)
@@ -178,7 +194,7 @@ def _step(
     return loss.item()
 
 
-def warmup_stable_decay(config: TrainingConfig, step: int) -> float:
+def warmup_stable_decay(config: TrainingConfig | TokenizerTraining, step: int) -> float:
     """The learning rate's course: up over `warmup` steps, flat, then linearly to zero over the last `cooldown`."""
     left = (config.steps - step) / max(1.0, config.optimizer.cooldown * config.steps)
     return min((step + 1) / config.optimizer.warmup, 1.0, left)
@@ -192,9 +208,9 @@ def make_optimizers(config: TrainingConfig, model: Model) -> list[torch.optim.Op
     """
     places = ("patch_in", "patch_out", "place_in", "concepts", "positions", "near.words", "naming.out")
     ends = ("table", *(f"{name}.weight" for name in places))
-    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and not name.endswith(ends)]
-    chosen = {id(p) for p in matrices}
-    others = [p for p in model.parameters() if id(p) not in chosen]
+    learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    matrices = [p for name, p in learning.items() if p.ndim == 2 and not name.endswith(ends)]
+    others = [p for name, p in learning.items() if p.ndim != 2 or name.endswith(ends)]
     c = config.optimizer
     return [
         torch.optim.Muon(matrices, c.learning_rate, c.weight_decay, adjust_lr_fn="match_rms_adamw"),
@@ -239,73 +255,46 @@ def measure_peak(device: str, size: int = 1536, repeats: int = 4) -> float:
     return 2 * a.shape[0] * size * size / best
 
 
-def _bundle_config(config: TrainingConfig, step: int) -> BundleConfig:
-    corpus = config.corpus
-    training = {"recipe": config.name, "steps": step, "of": config.steps, "fingerprint": config.fingerprint()}
-    return BundleConfig(
+def _bundle(config: TrainingConfig, ema: Model, corpus: Corpus, step: int, teacher: Teacher | None) -> Bundle:
+    """The model as it is after so many steps, from the moving average; in distillation the teacher's, with quick weights."""
+    how = {"recipe": config.name, "steps": step, "of": config.steps, "fingerprint": config.fingerprint()}
+    if teacher is not None and config.distillation is not None:
+        taught = teacher.bundle.config
+        assert isinstance(taught, BundleConfig)
+        sampling = dataclasses.replace(taught.sampling, distilled=config.distillation.levels)
+        described = dataclasses.replace(taught, sampling=sampling, training={**taught.training, "quick": how})
+        return dataclasses.replace(teacher.bundle, config=described, quick=ema.transformer.eval())
+    described = BundleConfig(
         config.name,
         config.transformer,
         config.text,
-        "linear",
-        corpus.stride,
+        kind_of(corpus.tokenizer),
+        corpus.config.stride,
         config.patch,
         config.native,
         config.sampling,
-        training=training,
+        training=how,
     )
+    return Bundle(described, ema.transformer.eval(), ema.text.eval(), corpus.tokenizer)
 
 
-def _save_bundle(config: TrainingConfig, output: Path, ema: Model, corpus: Corpus, step: int) -> None:
-    transformer, text = (
-        {name: tensor.half() for name, tensor in part.state_dict().items()} for part in (ema.transformer, ema.text)
-    )
-    save_bundle(output, _bundle_config(config, step), transformer, text, corpus.tokenizer)
+def _save_bundle(bundle: Bundle, output: Path) -> None:
+    """In half the bytes of training."""
+    assert isinstance(bundle.config, BundleConfig)
+    assert isinstance(bundle.text, PromptEncoder)
+    transformer, text = _halved(bundle.transformer), _halved(bundle.text)
+    quick = None if bundle.quick is None else _halved(bundle.quick)
+    save_bundle(output, bundle.config, transformer, text, bundle.tokenizer, quick)
 
 
-def _write_samples(config: TrainingConfig, output: Path, ema: Model, corpus: Corpus, step: int, device: str) -> None:
+def _halved(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.half() for name, tensor in module.state_dict().items()}
+
+
+def _write_samples(config: TrainingConfig, output: Path, bundle: Bundle, step: int) -> None:
     """A sheet of the recipe's sample prompts, from the moving average."""
-    bundle = Bundle(_bundle_config(config, step), ema.transformer.eval(), ema.text.eval(), corpus.tokenizer)
-    plans = [plan(bundle, Request(prompt, seed=index)) for index, prompt in enumerate(config.sample_prompts)]
-    clips = generate_all(bundle, plans)
+    quality = "best" if bundle.quick is None else "fast"
+    requests = [Request(prompt, seed=index, quality=quality) for index, prompt in enumerate(config.sample_prompts)]
+    clips = generate_all(bundle, [plan(bundle, request) for request in requests])
     sheet = contact_sheet([clip.video for clip in clips], labels=list(config.sample_prompts))
     write(Video(sheet[None], 1.0), output / "samples" / f"{step:07d}.png", overwrite=True)
-    ema.train()
-
-
-class _LossLog:
-    """losses.jsonl: a line to a step; lines beyond the checkpoint that is resumed from are dropped."""
-
-    def __init__(self, path: Path, step: int):
-        kept = path.read_text().splitlines()[:step] if path.exists() else []
-        self.file = path.open("w")
-        self.file.writelines(line + "\n" for line in kept)
-
-    def add(self, step: int, loss: float) -> None:
-        self.file.write(json.dumps({"step": step, "loss": loss}) + "\n")
-        self.file.flush()
-
-    def close(self) -> None:
-        self.file.close()
-
-
-@contextmanager
-def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM ask the loop to stop after its step; a second one ends it at once."""
-    asked = False
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    try:
-        previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread: no signals there
-        yield lambda: False
-        return
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -1,0 +1,38 @@
+"""The causal autoencoder: frames to latents of 4x8x8 pixels and 32 channels, and back.
+
+    langit train recipes/tokenizer.py --output runs/tokenizer
+
+About 11 minutes of one idle core (AMD EPYC) for the 6,000 steps. It has not been run to its end yet; after 120 steps it gives
+33.1 dB on simulated clips of the test split where linear patches give 32.3 (benchmarks/results/tokenizers.md).
+
+A generator takes it by `CorpusConfig(tokenizer="runs/tokenizer")`. FOOTAGE may name a folder of videos, which then give half of the
+pieces; without one it sees the simulated world alone. LATENTS_OF may name a model on linear patches, such as embedded: then the
+latents stay that model's, and what is trained is a better way back from them (+0.7 dB for embedded before the first step), which
+`langit.catalog.exchange.exchange_tokenizer` puts into the model.
+"""
+
+from langit.tokenizer.autoencoder import AutoencoderConfig
+from langit.training import CorpusConfig, OptimizerConfig, PieceConfig, TokenizerTraining
+from langit.types import ClipShape
+
+FOOTAGE = ""
+LATENTS_OF = ""
+
+
+def recipe() -> TokenizerTraining:
+    return TokenizerTraining(
+        name="tokenizer",
+        autoencoder=AutoencoderConfig(channels=32, frames=4, widths=(24, 48, 96), encoder_blocks=1, decoder_blocks=2),
+        corpus=CorpusConfig(
+            clips=2048, looks=2, chunk=64, channels=32, fit_clips=128, shapes=((1.0, ClipShape(17, 64, 64)),)
+        ),
+        pieces=PieceConfig(frames=9, side=32, footage=FOOTAGE),
+        steps=6000,
+        latents_of=LATENTS_OF,
+        batch=8,
+        optimizer=OptimizerConfig(learning_rate=2e-3, warmup=20, cooldown=0.4, weight_decay=0.0, ema=0.995),
+        first_clips=256,
+        growth=1.0,
+        checkpoint_every=200,
+        samples_every=1000,
+    )

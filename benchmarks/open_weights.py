@@ -1,8 +1,9 @@
 """Speed of open weights in our transformer, against diffusers eager on the same weights: all ratios of one run.
 
-    python benchmarks/open_weights.py --threads 1                  the CPU part: the 30 M shape, text lengths, int8, decode
-    python benchmarks/open_weights.py --device cuda                the 1.3B and 5B shapes in bfloat16, random weights
-    python benchmarks/open_weights.py --guidance FOLDER            what an interval of guidance gains and changes
+    python -m benchmarks.open_weights --threads 1                  the CPU part: the 30 M shape, text lengths, int8, decode
+    python -m benchmarks.open_weights --device cuda                the 1.3B and 5B shapes in bfloat16, random weights
+    python -m benchmarks.open_weights --guidance MODEL             what an interval of guidance gains and changes
+    python -m benchmarks.open_weights --cache MODEL                the same of feature caching
 
 CPU time stands beside wall time; where another process shares the cores, wall time tells nothing and the ratios of CPU
 time do. Results of 22 November 2026, on a core shared with other work: docs/open-weights.md.
@@ -13,18 +14,23 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import diffusers
 import torch
+from einops import rearrange
 from torch import Tensor
 
+from langit.catalog import Bundle, load
 from langit.catalog.wan_layout import convert, transformer_config
+from langit.generate import Request, plan, sample
 from langit.packing import Text, pack, unpack
+from langit.tokenizer import decode, encode
 from langit.tokenizer.wan import WanTokenizer
+from langit.tokenizer.wan_autoencoder import WanAutoencoder, WanAutoencoderConfig, channels_last
 from langit.transformer import Transformer
 from langit.transformer.int8 import to_int8
+from langit.transformer.linear import has_product, product
 
 SMALL = {
     "num_attention_heads": 6,
@@ -87,7 +93,11 @@ def on_cpu() -> None:
     one, other = torch.randn(1024, 1536), torch.randn(1536, 1536)
     matmul = least(lambda: [one @ other for _ in range(5)])
     peak = 5 * 2 * 1024 * 1536 * 1536 / matmul.cpu
-    print(f"float32 matmul: {peak / 1e9:.0f} GFLOP/s of CPU time")
+    print(f"float32 matmul by torch: {peak / 1e9:.0f} GFLOP/s of CPU time")
+    best = peak
+    if has_product(one):
+        best = 5 * 2 * 1024 * 1536 * 1536 / least(lambda: [product(one, other) for _ in range(5)]).cpu
+        print(f"float32 matmul by oneDNN, which our linear layers use: {best / 1e9:.0f} GFLOP/s of CPU time")
 
     def theirs(length: int) -> Tensor:
         return reference(x, torch.tensor([700]), text[:, :length], return_dict=False)[0][0]
@@ -98,7 +108,10 @@ def on_cpu() -> None:
     flop = transformer.num_flop([len(patches)], [WORDS])
     equal, padded = least(lambda: theirs(WORDS)), least(lambda: theirs(PADDED))
     own, own_counted = least(lambda: ours(plain)), least(lambda: ours(counted))
-    print(f"our forward, {WORDS} tokens: {own}; {flop / own.cpu / peak:.0%} of matmul peak (aim 85%)")
+    print(
+        f"our forward, {WORDS} tokens: {own}; {flop / own.cpu / peak:.0%} of torch's matmul (aim 85%), "
+        f"{flop / own.cpu / best:.0%} of oneDNN's"
+    )
     print(
         f"diffusers eager at {WORDS} tokens: {equal}; ratio {equal.cpu / own.cpu:.2f} (aim 1.15), "
         f"error {relative(ours(plain), theirs(WORDS)):.1e}"
@@ -115,17 +128,38 @@ def on_cpu() -> None:
         f"equal text {equal.cpu / least(lambda: ours(plain)).cpu:.2f}, error {relative(ours(counted), expected):.1e}"
     )
 
-    vae = diffusers.AutoencoderKLWan(base_dim=32).eval().requires_grad_(False)
-    tokenizer = WanTokenizer(vae)
-    latents = torch.randn(16, 3, 12, 12)
+    for base, frames, side in ((32, 3, 12), (96, 2, 12)):
+        _autoencoder(base, frames, side)
+
+
+def _autoencoder(base: int, frames: int, side: int) -> None:
+    reference = diffusers.AutoencoderKLWan(base_dim=base).eval().requires_grad_(False)
+    vae = WanAutoencoder(WanAutoencoderConfig.from_json(reference.config))
+    vae.load_state_dict(reference.state_dict())
+    tokenizer = WanTokenizer(channels_last(vae.eval().requires_grad_(False)))
+    latents = torch.randn(16, frames, side, side)
     shape = (-1, 1, 1, 1)
     mean, deviation = (torch.tensor(v).view(shape) for v in (vae.config.latents_mean, vae.config.latents_std))
-    decoded = least(lambda: vae.decode((latents * deviation + mean)[None]), 2)
-    streamed = least(lambda: list(tokenizer.decode_stream(latents.split(1, 1))), 2)
+    what = f"autoencoder of base {base}, {4 * frames - 3} frames of {8 * side}x{8 * side}"
+
+    def decoded() -> Tensor:
+        return rearrange(reference.decode((latents * deviation + mean)[None]).sample[0], "c f h w -> f h w c")
+
+    theirs, ours = least(decoded, 1), least(lambda: decode(tokenizer, latents), 2)
     print(
-        f"autoencoder decode, a third of the width, 9 frames of 96x96: diffusers {decoded}, ours {streamed}; "
-        f"ratio {decoded.cpu / streamed.cpu:.2f} (aim 1.2)"
+        f"{what}, decoding: diffusers {theirs}, ours {ours}; ratio {theirs.cpu / ours.cpu:.2f} (aim 1.2), "
+        f"error {relative(decode(tokenizer, latents), decoded()):.1e}"
     )
+    tiled = replace(tokenizer, tile=4 * side)
+    in_tiles = least(lambda: decode(tiled, latents), 1)
+    print(
+        f"    in tiles of {4 * side} pixels: {in_tiles}, error against whole "
+        f"{relative(decode(tiled, latents), decode(tokenizer, latents)):.1e}"
+    )
+    clip = decode(tokenizer, latents)
+    moving = rearrange(clip, "f h w c -> 1 c f h w")
+    theirs, ours = least(lambda: reference.encode(moving), 1), least(lambda: encode(tokenizer, clip), 2)
+    print(f"{what}, encoding: diffusers {theirs}, ours {ours}; ratio {theirs.cpu / ours.cpu:.2f}")
 
 
 @torch.inference_mode()
@@ -185,38 +219,57 @@ def _seconds(run: Callable[[], object], times: int = 3) -> float:
     return (time.perf_counter() - begun) / times
 
 
-def guidance(folder: Path) -> None:
+def guidance(model: str) -> None:
     """Guidance in an interval alone: the second evaluation is saved outside it."""
-    from dataclasses import replace
-
-    from langit.catalog import load_bundle
-    from langit.generate import Request, plan, sample
-
-    bundle = load_bundle(folder)
-    p = plan(bundle, Request("a red ball bounces", frames=9, size=(64, 64), seed=0, steps=20))
-    sample(bundle, [p])
-    whole = None
+    bundle = load(model)
+    whole: Made | None = None
     for interval in ((0.0, 1.0), (0.2, 1.0), (0.2, 0.95), (0.4, 0.9)):
         sampling = replace(bundle.config.sampling, guidance_interval=interval)
-        changed = replace(bundle, config=replace(bundle.config, sampling=sampling))
-        at = time.process_time()
-        latents = sample(changed, [p])[0]
-        took = time.process_time() - at
-        whole = whole or (took, latents)
-        print(
-            f"guidance in {interval}: {took:.2f} s of CPU, gain {whole[0] / took:.2f}, change {relative(latents, whole[1]):.3f}"
+        whole = _told(
+            f"guidance in {interval}", replace(bundle, config=replace(bundle.config, sampling=sampling)), whole
         )
+
+
+def cache(model: str) -> None:
+    """Whole evaluations at some steps alone."""
+    whole = _told("every evaluation whole", load(model), None)
+    for every in (2, 3, 4):
+        _told(f"every {every}. evaluation whole", load(f"{model}+cache{every}"), whole)
+
+
+Made = tuple[float, Tensor, Tensor]
+"""Seconds of CPU, latents, frames."""
+
+
+def _told(what: str, bundle: Bundle, whole: Made | None) -> Made:
+    """What a bundle takes for a clip, and how it differs from the whole one."""
+    request = Request("a red ball bounces past a blue cube", frames=17, size=(64, 64), seed=0, steps=30, quality="best")
+    p = plan(bundle, request)
+    sample(bundle, [replace(p, steps=2)])
+    at = time.process_time()
+    latents = sample(bundle, [p])[0]
+    took, frames = time.process_time() - at, decode(bundle.tokenizer, latents)
+    whole = whole or (took, latents, frames)
+    error = float(((frames - whole[2]) / 2).square().mean())
+    print(
+        f"{what}: {took:.2f} s of CPU, gain {whole[0] / took:.2f}, change of the latents {relative(latents, whole[1]):.3f}, "
+        f"of the frames {10 * torch.tensor(1 / max(error, 1e-12)).log10():.1f} dB"
+    )
+    return took, latents, frames
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--guidance", type=Path)
+    parser.add_argument("--guidance", metavar="MODEL")
+    parser.add_argument("--cache", metavar="MODEL")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     if chosen.guidance:
         guidance(chosen.guidance)
+    elif chosen.cache:
+        cache(chosen.cache)
     elif chosen.device == "cuda":
         on_cuda()
     else:

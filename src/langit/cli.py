@@ -112,6 +112,14 @@ def generate(
             help="A picture that becomes the first frame and comes alive.", show_default="none", metavar="FILE"
         ),
     ] = None,
+    quality: Annotated[
+        str | None,
+        typer.Option(
+            help="fast: few evaluations by the model's quick weights. best: all its steps.",
+            show_default=OWN,
+            metavar="NAME",
+        ),
+    ] = None,
     steps: Annotated[
         int | None,
         typer.Option(help="Sampling steps, 1 to 1000: more is finer and slower.", show_default=OWN, metavar="COUNT"),
@@ -142,11 +150,38 @@ def generate(
             metavar="FILE",
         ),
     ] = None,
+    live_loras: Annotated[
+        bool, typer.Option("--live-loras", help="Keep the LoRAs beside the weights, instead of merging them.")
+    ] = False,
     int8: Annotated[bool, typer.Option("--int8", help="Weights in 8 bits on the CPU: faster, about 1% off.")] = False,
+    float8: Annotated[
+        bool, typer.Option("--float8", help="Weights in 8-bit floating point: half the memory of bfloat16.")
+    ] = False,
+    cache: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=9,
+            help="Evaluate the whole model at every so manieth step only: faster, a little different.",
+            show_default="every step",
+            metavar="COUNT",
+        ),
+    ] = None,
+    memory: Annotated[
+        str,
+        typer.Option(
+            help="How the weights of open models are held: whole; stream, block by block from their files; or auto.",
+            metavar="MODE",
+        ),
+    ] = "auto",
+    device: Annotated[str, typer.Option(help="Where it is made: cpu, cuda, cuda:0 ...", metavar="NAME")] = "cpu",
     threads: Threads = 0,
     no_credentials: Annotated[
         bool,
         typer.Option("--no-credentials", help="Write no signed note that AI made it (C2PA) into mp4, gif and png."),
+    ] = False,
+    no_watermark: Annotated[
+        bool, typer.Option("--no-watermark", help="Put no invisible mark of this machine into the pictures.")
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -163,6 +198,10 @@ def generate(
     if frames is None and seconds is None and output.suffix.lower() == ".png":
         frames = 1
     # What can be told without the model is told before it is loaded.
+    if memory not in ("auto", "whole", "stream"):
+        raise InputError(f"There is no memory mode {memory!r}; the modes are auto, whole and stream.")
+    if live_loras and not lora:
+        raise InputError("--live-loras was given without --lora; name a LoRA file, too.")
     check_output(output, overwrite, frames=frames)
     if image is not None:
         read_image(image)
@@ -170,19 +209,24 @@ def generate(
 
     import torch
 
-    from langit.commands.edit import prompt_of
-    from langit.editing import Course, generate_clip
+    from langit.commands.making import prompt_of
+    from langit.editing import Course, generate_clip, marking
 
     if threads:
         torch.set_num_threads(threads)
-    model = "+".join([model, *(lora or ()), *(["int8"] if int8 else [])])
+    said = {"live": live_loras, "int8": int8, "float8": float8, f"cache{cache}": cache, memory: memory != "auto"}
+    model = "+".join([model, *(lora or ()), *(word for word, is_said in said.items() if is_said)])
     prompt = prompt_of(prompt, model, expand, style) or ""
-    course = Course(model, seed, steps, guidance, solver, schedule)
+    course = Course(model, seed, steps, guidance, solver, schedule, quality, device)
     clip = generate_clip(prompt, seconds=seconds, frames=frames, size=parsed, fps=fps, image=image, course=course)
     if output.suffix.lower() == ".png" and clip.num_frames > 1:
         raise InputError(f"A .png holds one frame and {clip.num_frames} were asked for; use .mp4, .gif or a folder.")
     for notice in clip.notices:
         complaints.print(notice, style="yellow", markup=False)
+    if not no_watermark and marking.can_be_marked(clip):
+        from langit.provenance import Identity, Payload, home
+
+        clip = marking.marked(clip, Payload((identity or Identity.load_or_create(home() / "identity")).mark))
     with _bar("sampling") as bar:
         task = bar.add_task("sampling", total=None)
         saved = clip.save(
@@ -320,7 +364,7 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train a model by a recipe.
+    """Train a model, or a tokenizer, by a recipe.
 
     Ctrl-C stops after the step; the same command goes on where it stopped, bit for bit.
     """
@@ -336,9 +380,10 @@ def train(
 
     import torch
 
-    from langit.training import load_recipe
+    from langit.training import TokenizerTraining, load_recipe, train_tokenizer
+    from langit.training import train as train_generator
     from langit.training.loop import Progress as Told
-    from langit.training.loop import train as run
+    from langit.training.tokenizer_loop import TokenizerProgress
 
     if threads:
         torch.set_num_threads(threads)
@@ -350,22 +395,44 @@ def train(
     with _bar("training", "{task.fields[told]}") as bar:
         task = bar.add_task("training", total=config.steps, told="")
 
-        def on_step(told: Told) -> None:
+        def on_step(told: Told | TokenizerProgress) -> None:
+            if isinstance(told, Told):
+                quality = f"loss {told.loss:.4f}"
+                speed = f"{told.patches_per_second:.0f} patches/s  {told.share_of_peak:.0%} of peak  "
+            else:
+                quality, speed = f"{told.psnr:.2f} dB", ""
             bar.update(
                 task,
                 completed=told.step,
-                told=f"loss {told.loss:.4f}  {told.clips_per_second:.1f} clips/s  "
-                f"{told.patches_per_second:.0f} patches/s  {told.share_of_peak:.0%} of peak  "
-                f"waiting {told.starved:.0%}",
+                told=f"{quality}  {told.clips_per_second:.1f} clips/s  {speed}waiting {told.starved:.0%}",
             )
             if not console.is_terminal and told.step % 50 == 0:
                 console.print(bar.tasks[0].fields["told"], told.step, markup=False)
 
-        done = run(
-            config, output, corpus_folder=corpus, workers=workers, device=device, on_step=on_step, stop_after=stop_after
-        )
+        if isinstance(config, TokenizerTraining):
+            done = train_tokenizer(
+                config,
+                output,
+                corpus_folder=corpus,
+                workers=workers,
+                device=device,
+                on_step=on_step,
+                stop_after=stop_after,
+            )
+        else:
+            done = train_generator(
+                config,
+                output,
+                corpus_folder=corpus,
+                workers=workers,
+                device=device,
+                on_step=on_step,
+                stop_after=stop_after,
+            )
     if done < config.steps:
         console.print(f"Stopped after step {done} of {config.steps}; the same command goes on from there.")
+    elif isinstance(config, TokenizerTraining):
+        console.print(f'Done: a recipe takes it by CorpusConfig(tokenizer="{output}").', markup=False)
     else:
         console.print(f'Done: langit generate --model {output} "a red ball bounces" uses it.', markup=False)
 
@@ -396,6 +463,9 @@ def evaluate(
             metavar="DIR",
         ),
     ] = None,
+    editing: Annotated[
+        bool, typer.Option("--editing", help="Examine the editing verbs: joins, loops, what stays, drift, cards.")
+    ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="The same report from few clips, in minutes.")] = False,
     count: Annotated[
         int | None,
@@ -414,12 +484,15 @@ def evaluate(
         raise InputError("--truth was given without --clips; name the folder of the clips, too.")
     if clips is not None and (quick or count is not None or seed):
         raise InputError("--quick, --count and --seed choose what a model is asked; leave them out with --clips.")
+    if clips is not None and editing:
+        raise InputError("--editing examines a model, --clips clips that are there; give one of them.")
 
     import torch
 
     if threads:
         torch.set_num_threads(threads)
     from langit.evaluation.commands import evaluate_clips, evaluate_model
+    from langit.evaluation.editing.report import evaluate_editing
 
     with _bar("examining", "{task.fields[told]}") as bar:
         task = bar.add_task("examining", total=None, told="")
@@ -433,7 +506,8 @@ def evaluate(
         if clips is not None:
             page, table = evaluate_clips(clips, truth or clips, output, on_progress)
         else:
-            page, table = evaluate_model(model, output, quick, count, seed, on_progress, say)
+            examine = evaluate_editing if editing else evaluate_model
+            page, table = examine(model, output, quick, count, seed, on_progress, say)
     console.print(table)
     console.print(f"{page}: the whole report, with the reasons, plots and clips", markup=False)
 

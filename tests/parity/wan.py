@@ -121,6 +121,7 @@ def image_encoder() -> Any:
         num_attention_heads=2,
         image_size=28,
         patch_size=14,
+        hidden_act="gelu",
     )
     return lively(transformers.CLIPVisionModel(config), 6)
 

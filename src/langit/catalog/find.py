@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
 from langit.catalog.bundle import Bundle, load_bundle
-from langit.catalog.lora import Lora, apply_loras
+from langit.catalog.lora import LiveLoras, Lora, apply_loras
+from langit.catalog.memory import MemoryMode, checked_device
 from langit.catalog.shards import read_json
-from langit.catalog.wan import PIPELINES
+from langit.catalog.wan import PIPELINES, find_parts, is_wan
+from langit.transformer import Transformer
+from langit.transformer.caching import cache_blocks
+from langit.transformer.experts import Experts
+from langit.transformer.float8 import to_float8
 from langit.transformer.int8 import to_int8
+from langit.transformer.streaming import StreamedBlocks
 from langit.types import InputError
 
 EMBEDDED = "embedded"
@@ -23,9 +31,11 @@ HUB_FILES = [
     "transformer.safetensors",
     "text.safetensors",
     "tokenizer.safetensors",
+    "quick.safetensors",
     "README.md",
     "LICENSE*",
     "model_index.json",
+    "high_noise_model/config.json",
 ]
 """What is fetched of a repository: never the gigabytes of a model that is not langit's."""
 
@@ -40,8 +50,19 @@ WAN_FILES = [
     "vae/*.safetensors",
 ]
 """What open weights in diffusers' layout add to that: fetched only where model_index.json says that it is Wan."""
+OWN_FILES = [
+    "*config.json",
+    "diffusion_pytorch_model*",
+    "*.pth",
+    "google/*",
+    "high_noise_model/*",
+    "low_noise_model/*",
+]
+"""The same of open weights in Wan's own layout."""
 
-INT8 = "int8"
+INT8, FLOAT8, LIVE, CACHE = "int8", "float8", "live", "cache"
+WORDS = {INT8, FLOAT8, LIVE, "whole", "stream", *(f"{CACHE}{every}" for every in range(2, 10))}
+"""What may be added to a model's name beside LoRA files."""
 WHOLE = ".langit-whole"
 """Beside open weights that were fetched to the last file."""
 
@@ -73,24 +94,67 @@ def find_model(model: str) -> Path:
 def load(model: str = EMBEDDED, device: str = "cpu") -> Bundle:
     """The model of that name, ready to run; the last two are kept in memory.
 
-    The name may go on with what is done to its weights, each after a plus: `NAME+style.safetensors:0.8+int8`.
+    The name may go on with what is done to it, each after a plus: `NAME+style.safetensors:0.8+int8`. There are LoRA files,
+    `live` (they stand beside the weights), `int8`, `float8`, `cache2` to `cache9` (whole at every so manieth evaluation),
+    `stream` and `whole` (where the weights are).
     """
     name, additions = split_model(model)
-    bundle = load_bundle(find_model(name), device)
-    if loras := [Lora.parse(addition) for addition in additions if addition != INT8]:
-        apply_loras(bundle.transformer, loras)
-    if INT8 in additions:
-        if device != "cpu":
-            raise InputError(f"int8 runs on the CPU; on {device} leave it out, where weights are bfloat16.")
-        to_int8(bundle.transformer)
-    return bundle
+    bundle = load_bundle(find_model(name), checked_device(device), _memory_mode(model, additions))
+    return changed(bundle, additions) if additions else bundle
+
+
+def changed(bundle: Bundle, additions: Sequence[str]) -> Bundle:
+    """The model with additions done to it; its fingerprint tells those that change more than roundings."""
+    transformer = bundle.transformer
+    experts: list[Transformer] = list(transformer.experts) if isinstance(transformer, Experts) else [transformer]  # type: ignore[arg-type]
+    streamed = any(isinstance(expert.blocks, StreamedBlocks) for expert in experts)
+    loras = [Lora.parse(addition) for addition in additions if addition not in WORDS]
+    done = [lora.identity() for lora in loras]
+    if LIVE in additions and not loras:
+        raise InputError("Live LoRAs were asked for and none was named; add --lora FILE.")
+    if loras and (LIVE in additions or streamed):
+        live = LiveLoras(transformer)
+        for lora in loras:
+            live.add(lora)
+    elif loras:
+        apply_loras(transformer, loras)
+    fewer = [addition for addition in additions if addition in (INT8, FLOAT8)]
+    if fewer and streamed:
+        raise InputError(
+            f"{fewer[0]} makes weights small that are in memory, and here they are streamed; leave one out."
+        )
+    if fewer and LIVE in additions:
+        raise InputError(f"Live LoRAs stand beside exact weights; leave out {fewer[0]}, or merge the LoRAs.")
+    if len(fewer) > 1:
+        raise InputError("int8 and float8 were asked for; give one of them.")
+    if INT8 in fewer:
+        if bundle.device.type != "cpu":
+            raise InputError(f"int8 runs on the CPU; on {bundle.device} take float8, or leave it out.")
+        to_int8(transformer)
+    if FLOAT8 in fewer:
+        to_float8(transformer)
+    done += fewer
+    for addition in additions:
+        if addition.startswith(CACHE) and addition in WORDS:
+            for expert in experts:
+                cache_blocks(expert, int(addition.removeprefix(CACHE)))
+            done.append(addition)
+    return replace(bundle, changes=(*bundle.changes, *done))
+
+
+def _memory_mode(model: str, additions: Sequence[str]) -> MemoryMode:
+    modes: list[MemoryMode] = [mode for mode in ("whole", "stream") if mode in additions]
+    if len(modes) > 1:
+        raise InputError(f"{model} asks for weights both whole in memory and streamed; give one of them.")
+    return modes[0] if modes else "auto"
 
 
 def split_model(model: str) -> tuple[str, list[str]]:
     """A model's name, and what is done to its weights."""
     if Path(model).expanduser().exists():  # a folder may have a plus in its name
         return model, []
-    name, *additions = re.split(r"\+(?=int8(?:\+|$)|[^+]*\.(?:safetensors|pt|pth|bin)\b)", model)
+    words = "|".join(sorted(WORDS))
+    name, *additions = re.split(rf"\+(?=(?:{words})(?:\+|$)|[^+]*\.(?:safetensors|pt|pth|bin)\b)", model)
     return name, additions
 
 
@@ -104,6 +168,8 @@ def _from_hub(model: str) -> Path:
         if kept is not None and kept.name == revision:  # a commit never changes
             return kept
         folder = _fetch(repository, revision or None, kept)
+    except InputError:  # what the repository holds, said already
+        raise
     except HFValidationError as error:
         raise InputError(
             f"There is no folder {model!r}, and no hub repository can have that name: {_first_line(error)}"
@@ -117,7 +183,7 @@ def _from_hub(model: str) -> Path:
         if not isinstance(error, OfflineModeIsEnabled):
             warnings.warn(f"{reason} The copy that was fetched before is used.", stacklevel=4)
         folder = kept
-    if not (folder / "config.json").is_file() and not (folder / "model_index.json").is_file():
+    if not (folder / "config.json").is_file() and not is_wan(folder):
         raise InputError(f"The hub repository {repository} is not a langit model: it has no config.json.")
     return folder
 
@@ -131,7 +197,7 @@ def _kept(repository: str, revision: str | None) -> Path | None:
         folder = Path(snapshot_download(repository, revision=revision, allow_patterns=HUB_FILES, local_files_only=True))
     except LocalEntryNotFoundError:
         return None
-    return folder if not (folder / "model_index.json").is_file() or (folder / WHOLE).is_file() else None
+    return folder if not is_wan(folder) or (folder / WHOLE).is_file() else None
 
 
 def _fetch(repository: str, revision: str | None, kept: Path | None) -> Path:
@@ -144,12 +210,19 @@ def _fetch(repository: str, revision: str | None, kept: Path | None) -> Path:
     if kept is not None and kept.name == commit:
         return kept
     folder = Path(snapshot_download(repository, revision=commit, allow_patterns=HUB_FILES))
-    if (folder / "model_index.json").is_file():
-        kind = read_json(folder / "model_index.json").get("_class_name")
-        if kind not in PIPELINES:
-            raise InputError(f"The hub repository {repository} holds a {kind}; langit runs {' and '.join(PIPELINES)}.")
+    if is_wan(folder):
+        if (folder / "model_index.json").is_file():
+            kind = read_json(folder / "model_index.json").get("_class_name")
+            if kind not in PIPELINES:
+                raise InputError(
+                    f"The hub repository {repository} holds a {kind}; langit runs {' and '.join(PIPELINES)}."
+                )
+            wanted = WAN_FILES
+        else:
+            wanted = OWN_FILES
         # What an earlier call fetched of it is kept, and a file that stopped half way goes on where it stopped.
-        snapshot_download(repository, revision=commit, allow_patterns=WAN_FILES)
+        snapshot_download(repository, revision=commit, allow_patterns=wanted)
+        find_parts(folder)  # whole only where every file that it names has come
         (folder / WHOLE).touch()
     # Only now does the revision's name lead to the new commit: if the download fails, it leads to the copy before.
     snapshot_download(repository, revision=revision, allow_patterns=HUB_FILES)

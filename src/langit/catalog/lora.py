@@ -1,4 +1,4 @@
-"""LoRA files (arXiv 2106.09685) merged into the weights: weight += strength * scale * up @ down.
+"""LoRA files (arXiv 2106.09685), merged into the weights (weight += strength * scale * up @ down) or live beside them.
 
 Read are PEFT's and diffusers' layout (`transformer.blocks.0.attn1.to_q.lora_A.weight`), the same with Wan's own names
 (`diffusion_model.blocks.0.self_attn.q.lora_down.weight`), and Kohya's (`lora_unet_blocks_0_self_attn_q.lora_down.weight`).
@@ -7,9 +7,10 @@ Where a file has an alpha, scale is alpha / rank; otherwise 1.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from langit.catalog.shards import tensors_of
 from langit.catalog.wan_layout import our_name
 from langit.transformer import Transformer
 from langit.transformer.experts import Experts
+from langit.transformer.linear import Linear
+from langit.transformer.live_lora import Change, ChangedLinear
+from langit.transformer.streaming import StreamedBlocks
 from langit.types import InputError
 
 _ROLES = {
@@ -64,30 +68,125 @@ class Lora:
             raise InputError(f"A LoRA strength of {strength:g} was given for {path}; give -10 to 10, mostly 0 to 1.")
         return cls(path, strength)
 
+    def identity(self) -> str:
+        """What tells it, at its strength, from every other: for the fingerprint of a model that it is applied to."""
+        with self.path.open("rb") as file:
+            return f"lora {hashlib.file_digest(file, 'sha256').hexdigest()} {self.strength:g}"
+
 
 def apply_loras(transformer: Transformer | Experts, loras: Sequence[Lora]) -> int:
-    """Merge the files into the weights, into both of two experts; returns how many layers changed.
+    """Merge the files into the weights, into both of two experts; returns how many tensors changed.
 
     `InputError` for a file that does not fit, with the tensor's name; then nothing has been changed.
     """
-    experts = list(transformer.experts) if isinstance(transformer, Experts) else [transformer]
-    layers = {name: module for name, module in experts[0].named_modules() if isinstance(module, nn.Linear)}
-    changes: dict[str, Tensor] = {}
+    experts = _experts(transformer)
+    added: dict[str, Tensor] = {}
     for lora in loras:
-        for name, change in read_lora(lora.path, layers).items():
-            weighted = lora.strength * change
-            changes[name] = changes[name] + weighted if name in changes else weighted
+        for layer, change in read_lora(lora.path, _layers(transformer)).items():
+            weighted = change.times(lora.strength)
+            for part, value in (("weight", weighted.dense()), ("bias", weighted.bias)):
+                name = f"{layer}.{part}"
+                if value is not None:
+                    added[name] = added[name] + value if name in added else value
     for expert in experts:
         parameters = dict(expert.named_parameters())
         with torch.no_grad():
-            for name, change in changes.items():
+            for name, value in added.items():
                 parameter = parameters[name]
-                parameter.copy_(parameter.float() + change.to(parameter.device))
-    return len(changes)
+                parameter.copy_(parameter.float() + value.to(parameter.device))
+    return len(added)
 
 
-def read_lora(path: Path, layers: dict[str, nn.Linear]) -> dict[str, Tensor]:
-    """What a file adds to each parameter, by our names, in float32."""
+class LiveLoras:
+    """LoRAs beside the weights of a transformer, or of both experts: each can be taken off again, and then all is as before.
+
+    Where blocks are streamed they are put on each block as it comes.
+    """
+
+    def __init__(self, transformer: Transformer | Experts):
+        self._transformer = transformer
+        self._files: dict[str, dict[str, Change]] = {}
+        self._streamed = [
+            expert.blocks for expert in _experts(transformer) if isinstance(expert.blocks, StreamedBlocks)
+        ]
+        for blocks in self._streamed:
+            blocks.prepare.append(self._put_on)
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._files)
+
+    def add(self, lora: Lora) -> int:
+        """Put a file on, again at another strength if it is on; returns how many layers it changes.
+
+        `InputError` for a file that does not fit; then it is not on.
+        """
+        changes = read_lora(lora.path, _layers(self._transformer))
+        self._files[str(lora.path)] = {layer: change.times(lora.strength) for layer, change in changes.items()}
+        self._renew()
+        return len(changes)
+
+    def remove(self, path: Path | str) -> None:
+        """Take a file off; `InputError` where it is not on."""
+        if str(path) not in self._files:
+            on = ", ".join(self._files) or "none"
+            raise InputError(f"The LoRA {path} is not applied, so it cannot be taken off; applied are: {on}.")
+        del self._files[str(path)]
+        self._renew()
+
+    def _renew(self) -> None:
+        for expert in _experts(self._transformer):
+            if not isinstance(expert.blocks, StreamedBlocks):
+                _change(expert, self._files)
+
+    def _put_on(self, number: int, block: nn.Module) -> None:
+        prefix = f"blocks.{number}."
+        _change(
+            block,
+            {
+                file: {layer.removeprefix(prefix): one for layer, one in changes.items() if layer.startswith(prefix)}
+                for file, changes in self._files.items()
+            },
+        )
+
+
+def _change(root: nn.Module, files: Mapping[str, Mapping[str, Change]]) -> None:
+    """Make the changes of these files, and no others, stand beside the layers of a module."""
+    for name, module in list(root.named_modules()):
+        if isinstance(module, ChangedLinear):
+            _put(root, name, module.base)
+    for file, changes in files.items():
+        for name, change in changes.items():
+            layer = root.get_submodule(name)
+            if isinstance(layer, Linear):
+                layer = ChangedLinear(layer)
+                _put(root, name, layer)
+            assert isinstance(layer, ChangedLinear)
+            layer.changes[file] = change.to(layer.weight)
+
+
+def _put(root: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, own = name.rpartition(".")
+    setattr(root.get_submodule(parent), own, module)
+
+
+def _experts(transformer: Transformer | Experts) -> list[Transformer]:
+    return list(transformer.experts) if isinstance(transformer, Experts) else [transformer]  # type: ignore[arg-type]
+
+
+def _layers(transformer: Transformer | Experts) -> dict[str, tuple[int, int]]:
+    """Rows and columns of every linear layer, from the configuration: where blocks are streamed the layers are not there."""
+    with torch.device("meta"):
+        whole = Transformer(_experts(transformer)[0].config)
+    return {
+        name: (module.out_features, module.in_features)
+        for name, module in whole.named_modules()
+        if isinstance(module, nn.Linear)
+    }
+
+
+def read_lora(path: Path, layers: Mapping[str, tuple[int, int]]) -> dict[str, Change]:
+    """What a file does to each layer, by our names, in float32."""
     parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for name, tensor in tensors_of(path):
         role = next((role for role in _ROLES if name.endswith("." + role)), None)
@@ -103,38 +202,33 @@ def read_lora(path: Path, layers: dict[str, nn.Linear]) -> dict[str, Tensor]:
                 f"The LoRA {path} changes {name}, which this model does not have; it is for another model."
             )
         parts[layer][_ROLES[role]] = tensor
-    changes = {}
-    for layer, part in parts.items():
-        weight = layers[layer].weight
-        if "down" in part or "up" in part:
-            if "down" not in part or "up" not in part:
-                raise InputError(f"The LoRA {path} has one half of {layer} alone. Fetch it again.")
-            changes[f"{layer}.weight"] = _product(part, layer, weight, path)
-        if "diff" in part:
-            changes[f"{layer}.weight"] = _fitting(part["diff"].float(), weight, layer, path)
-        if "diff_b" in part:
-            changes[f"{layer}.bias"] = _fitting(part["diff_b"].float(), layers[layer].bias, layer, path)
+    changes = {layer: _change_of(part, layer, layers[layer], path) for layer, part in parts.items()}
     if not changes:
         raise InputError(f"{path} holds no LoRA.")
     return changes
 
 
-def _product(part: dict[str, Tensor], layer: str, weight: Tensor, path: Path) -> Tensor:
+def _change_of(part: dict[str, Tensor], layer: str, shape: tuple[int, int], path: Path) -> Change:
+    weight = _fitting(part["diff"].float(), shape, layer, path) if "diff" in part else None
+    bias = _fitting(part["diff_b"].float(), shape[:1], layer, path) if "diff_b" in part else None
+    if "down" not in part and "up" not in part:
+        return Change(weight=weight, bias=bias)
+    if "down" not in part or "up" not in part:
+        raise InputError(f"The LoRA {path} has one half of {layer} alone. Fetch it again.")
     down, up = part["down"].float().flatten(1), part["up"].float().flatten(1)
-    if up.shape[1] != down.shape[0] or (up.shape[0], down.shape[1]) != tuple(weight.shape):
+    if up.shape[1] != down.shape[0] or (up.shape[0], down.shape[1]) != shape:
         raise InputError(
             f"The LoRA {path} multiplies {tuple(up.shape)} by {tuple(down.shape)} for {layer}, which is "
-            f"{tuple(weight.shape)}; it is for another model."
+            f"{shape}; it is for another model."
         )
     scale = float(part["alpha"]) / down.shape[0] if "alpha" in part else 1.0
-    return scale * (up @ down)
+    return Change(down, scale * up, weight, bias)
 
 
-def _fitting(change: Tensor, parameter: Tensor, layer: str, path: Path) -> Tensor:
-    if change.shape != parameter.shape:
+def _fitting(change: Tensor, shape: tuple[int, ...], layer: str, path: Path) -> Tensor:
+    if tuple(change.shape) != shape:
         raise InputError(
-            f"The LoRA {path} changes {layer} by {tuple(change.shape)}, which is {tuple(parameter.shape)}; "
-            "it is for another model."
+            f"The LoRA {path} changes {layer} by {tuple(change.shape)}, which is {shape}; it is for another model."
         )
     return change
 

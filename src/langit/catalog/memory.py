@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 
+from langit.tokenizer.wan import SMALLEST_TILE, decoding_bytes
 from langit.transformer import TransformerConfig
 from langit.types import ClipShape, InputError
 
 GIB = 2**30
+MemoryMode = Literal["auto", "whole", "stream"]
+"""Weights whole in the device's memory, or streamed through it block by block; auto is whole where that fits."""
 
 
 def available_memory(device: torch.device) -> int:
@@ -78,7 +82,9 @@ def needed(
     patches = math.prod(size // step for size, step in zip(latent, patch, strict=True))
     # x, its normed copy, query, key, value and result, the hidden numbers of the feed-forward, three of them in float32.
     each = (9 * config.width + 2 * config.ffn_width) * max(2.0, bytes_each)
-    decoder = 4 * 14 * 96 * shape.height * shape.width * stride[0]  # what the decoder holds of one group of frames
+    decoder = decoding_bytes(
+        shape.height, shape.width, 4, SMALLEST_TILE
+    )  # of one group of frames, in the smallest tiles
     frames = 3 * 5 * math.prod((shape.frames, shape.height, shape.width))
     return Need(
         round(experts * num_parameters(config) * bytes_each), round(patches * each), text_bytes, decoder + frames
@@ -98,15 +104,45 @@ class Weighed(Protocol):
     def patch(self) -> tuple[int, int, int]: ...
 
 
-def refuse_too_large(config: Weighed, experts: int, dtype: torch.dtype, device: torch.device) -> None:
-    """`InputError` when the weights alone are more than there is memory, before they are read."""
+def passing_bytes(config: TransformerConfig, experts: int, bytes_each: float) -> int:
+    """Of streamed weights, what is in memory at a time: all but the blocks, and two of those."""
+    ends = num_parameters(replace(config, depth=0))
+    block = (num_parameters(config) - ends) / config.depth
+    return round((experts * ends + 2 * block) * bytes_each)
+
+
+def chosen_mode(
+    asked: MemoryMode, config: Weighed, experts: int, dtype: torch.dtype, device: torch.device
+) -> Literal["whole", "stream"]:
+    """Whether the weights are whole in the device's memory or streamed; `InputError` when they will not fit that way."""
     bytes_each = torch.empty(0, dtype=dtype).element_size()
-    weights, free = experts * num_parameters(config.transformer) * bytes_each, available_memory(device)
-    if weights > free:
+    free = available_memory(device)
+    weights = round(experts * num_parameters(config.transformer) * bytes_each)
+    passing = passing_bytes(config.transformer, experts, bytes_each)
+    takes = {"whole": weights, "stream": passing, "auto": passing}[asked]
+    if takes > free:
+        kind = str(dtype).removeprefix("torch.")
+        instead = " With --memory stream one block after the other passes through." if asked == "whole" else ""
         raise InputError(
-            f"{config.name} takes {weights / GIB:.1f} GiB of memory for its weights in {str(dtype).removeprefix('torch.')}, "
-            f"and {free / GIB:.1f} GiB are free on {device.type}; `langit models list` says which models fit."
+            f"{config.name} takes {takes / GIB:.1f} GiB of memory for its weights in {kind}, and {free / GIB:.1f} GiB are "
+            f"free on {device.type}; `langit models list` says which models fit.{instead}"
         )
+    if asked == "auto":
+        return "whole" if weights <= free else "stream"
+    return asked
+
+
+def checked_device(name: str) -> str:
+    """The name of a device that is here; `InputError` where it is not."""
+    found = re.fullmatch(r"cpu|cuda(?::(\d+))?", name)
+    if found is None:
+        raise InputError(f"There is no device {name!r}; the devices are cpu, cuda, cuda:0 and so on.")
+    if name != "cpu" and int(found[1] or 0) >= (count := torch.cuda.device_count()):
+        there = f"{count} of them, from cuda:0" if count else "no CUDA device"
+        raise InputError(
+            f"The device {name} was asked for and torch finds {there} here; `langit doctor` lists what is there."
+        )
+    return name
 
 
 def refuse_too_long(config: Weighed, shape: ClipShape, bytes_each: float, device: torch.device) -> None:

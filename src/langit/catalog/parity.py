@@ -52,9 +52,9 @@ def compare(folder: Path, device: str = "cpu") -> Iterator[Comparison]:
         reference = reference.to(device).eval()
         yield from _transformer(name, ours, reference)
         del ours, reference
-    vae = parts.vae(torch.device(device))
+    vae = diffusers.AutoencoderKLWan.from_pretrained(folder / "vae", torch_dtype=torch.float32).to(device).eval()
     generator = torch.Generator().manual_seed(0)
-    tokenizer = WanTokenizer(vae.float())
+    tokenizer = WanTokenizer(parts.vae(torch.device(device)).float())
     side = 2 * tokenizer.stride[1]
     frames = torch.rand(5, side, side, 3, generator=generator) * 2 - 1
     shape = (-1, 1, 1, 1)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from langit.catalog.memory import Need, needed, num_parameters
+from langit.catalog.memory import Need, needed, num_parameters, passing_bytes
 from langit.catalog.wan_layout import PATCH, transformer_config
 from langit.transformer import TransformerConfig
 from langit.types import ClipShape, InputError
@@ -56,6 +56,11 @@ class Published:
         stride = (4, self.spatial, self.spatial)
         text = round(UMT5_PARAMETERS * 2)
         return needed(self.transformer, self.experts, stride, PATCH, shape, bytes_each, text)
+
+    def streamed(self, shape: ClipShape, bytes_each: float = 2) -> Need:
+        """The same where the blocks are streamed."""
+        passing = passing_bytes(self.transformer, self.experts, bytes_each)
+        return replace(self.need(shape, bytes_each), transformer=passing)
 
 
 _COMMON = {

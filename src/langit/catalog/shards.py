@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,22 @@ def tensors_of(path: Path) -> Iterator[tuple[str, Tensor]]:
     if not isinstance(values, dict) or not all(isinstance(value, Tensor) for value in values.values()):
         raise InputError(f"{path} holds something else than tensors by name; it is not the weights of a model.")
     yield from values.items()
+
+
+def readers_of(paths: list[Path]) -> dict[str, Callable[[], Tensor]]:
+    """How to read each tensor by itself, later and again; files are mapped, so what is not used takes no memory."""
+    readers: dict[str, Callable[[], Tensor]] = {}
+    for path in paths:
+        if path.suffix == ".safetensors":
+            file = safe_open(path, "pt")
+            readers.update((name, partial(file.get_tensor, name)) for name in file.keys())  # noqa: SIM118 (not a dict)
+        else:
+            readers.update((name, partial(_itself, tensor)) for name, tensor in tensors_of(path))
+    return readers
+
+
+def _itself(tensor: Tensor) -> Tensor:
+    return tensor
 
 
 def shapes_of(paths: list[Path]) -> dict[str, tuple[int, ...]]:

@@ -3,7 +3,7 @@
     diffusers' layout: model_index.json, transformer/, transformer_2/, text_encoder/, tokenizer/, vae/, scheduler/ ...
     Wan's own: config.json (WanModel) and its weights, or high_noise_model/ and low_noise_model/; the rest as .pth
 
-The autoencoder and the encoders are diffusers' and transformers' own classes; the transformer is ours.
+The encoders of prompts and pictures are transformers' own classes; transformer and autoencoder are ours.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ import torch
 from torch import Tensor
 
 from langit.catalog.bundle import Bundle, Native, SamplingDefaults
-from langit.catalog.memory import available_memory, refuse_too_large
-from langit.catalog.shards import fill, read_json, shapes_of, shards_of
+from langit.catalog.memory import MemoryMode, available_memory, chosen_mode
+from langit.catalog.shards import fill, read_json, readers_of, shapes_of, shards_of
+from langit.catalog.wan_autoencoder import diffusers_autoencoder
 from langit.catalog.wan_layout import PATCH, our_name, ours, transformer_config
 from langit.patches import PatchSize
 from langit.text.clip import ClipEncoder
 from langit.text.umt5 import UMT5Encoder
 from langit.tokenizer.wan import WanTokenizer
+from langit.tokenizer.wan_autoencoder import WanAutoencoder
 from langit.transformer import Transformer, TransformerConfig
 from langit.transformer.experts import Experts
+from langit.transformer.streaming import Source, StreamedBlocks
 from langit.types import InputError
 
 PIPELINES = ("WanPipeline", "WanImageToVideoPipeline")
@@ -64,7 +67,7 @@ class Parts:
 
     config: WanConfig
     experts: tuple[tuple[Path, ...], ...]  # weight files of each transformer
-    vae: Callable[[torch.device], Any]
+    vae: Callable[[torch.device], WanAutoencoder]
     text: Callable[[torch.device], tuple[Any, Any]]
     pictures: Callable[[torch.device], tuple[Any, Any]] | None
 
@@ -79,18 +82,21 @@ def is_wan(folder: Path) -> bool:
         return False
 
 
-def load_wan(folder: Path, device: str = "cpu", dtype: torch.dtype | None = None) -> Bundle:
+def load_wan(
+    folder: Path, device: str = "cpu", dtype: torch.dtype | None = None, memory: MemoryMode = "auto"
+) -> Bundle:
     """The model in that folder; `dtype` of the transformer is float32 on the CPU and bfloat16 elsewhere."""
     parts = find_parts(folder)
     place = torch.device(device)
     dtype = dtype or (torch.float32 if place.type == "cpu" else torch.bfloat16)
-    refuse_too_large(parts.config, len(parts.experts), dtype, place)
-    experts = [load_transformer(parts.config.transformer, list(paths), dtype, device) for paths in parts.experts]
+    streamed = chosen_mode(memory, parts.config, len(parts.experts), dtype, place) == "stream"
+    read = stream_transformer if streamed else load_transformer
+    experts = [read(parts.config.transformer, list(paths), dtype, device) for paths in parts.experts]
     return Bundle(
         parts.config,
         Experts(experts, parts.config.boundary, parts.config.per_patch).eval(),
         UMT5Encoder(parts.config.transformer.text_width, partial(parts.text, place)),
-        WanTokenizer(parts.vae(place)),
+        WanTokenizer(parts.vae(place), free=partial(available_memory, place)),
         None if parts.pictures is None else ClipEncoder(partial(parts.pictures, place)),
     )
 
@@ -101,20 +107,63 @@ def load_transformer(
     """Our transformer with the weights of files in diffusers' or Wan's own layout, shard by shard."""
     with torch.device("meta"):
         transformer = Transformer(config)
-
-    def rename(name: str, tensor: Tensor) -> tuple[str, Tensor] | None:
-        found = our_name(name)
-        if found is None:
-            if name.endswith(("norm_added_q.weight", "freqs")):  # never used, but saved by some
-                return None
-            raise InputError(f"The tensor {name} in {paths[0].parent} belongs to no Wan transformer that langit knows.")
-        return found, ours(found, tensor, PATCH)
-
-    def kind(name: str) -> torch.dtype:
-        return torch.float32 if "table" in name or name.startswith("level_in") or "cross_norm" in name else dtype
-
-    fill(transformer, paths, rename, kind, device)
+    fill(transformer, paths, partial(_renamed, paths), partial(_kept_as, dtype), device)
     return transformer.requires_grad_(False).eval()
+
+
+def stream_transformer(
+    config: TransformerConfig, paths: list[Path], dtype: torch.dtype, device: str = "cpu"
+) -> Transformer:
+    """The same, whose blocks stay in their files and pass through the device one by one; all are checked now."""
+    with torch.device("meta"):
+        transformer = Transformer(config)
+    expected = {name: tuple(tensor.shape) for name, tensor in transformer.blocks.state_dict(prefix="blocks.").items()}
+    sources: list[dict[str, Source]] = [{} for _ in range(config.depth)]
+    shapes, readers = shapes_of(paths), readers_of(paths)
+    for name, read in readers.items():
+        found = _renamed(paths, name, torch.empty(shapes[name], device="meta"))
+        if found is None or not found[0].startswith("blocks."):
+            continue
+        ours, value = found
+        if ours not in expected or tuple(value.shape) != expected.pop(ours):
+            raise InputError(
+                f"The tensor {name} in {paths[0].parent} is {tuple(shapes[name])}, which has no place in the model that it "
+                "describes. Fetch the model again."
+            )
+        _, number, inner = ours.split(".", 2)
+        sources[int(number)][inner] = partial(_read_as, read, ours, _kept_as(dtype, ours))
+    if expected:
+        raise InputError(
+            f"The weights in {paths[0].parent} lack {len(expected)} tensors, the first of them {next(iter(expected))}. "
+            "Fetch the model again."
+        )
+    transformer.blocks = torch.nn.ModuleList()
+
+    def ends(name: str, tensor: Tensor) -> tuple[str, Tensor] | None:
+        found = _renamed(paths, name, tensor)
+        return None if found is None or found[0].startswith("blocks.") else found
+
+    fill(transformer, paths, ends, partial(_kept_as, dtype), device)
+    streamed: Any = StreamedBlocks(config, sources, torch.device(device))
+    transformer.blocks = streamed
+    return transformer.requires_grad_(False).eval()
+
+
+def _renamed(paths: list[Path], name: str, tensor: Tensor) -> tuple[str, Tensor] | None:
+    found = our_name(name)
+    if found is None:
+        if name.endswith(("norm_added_q.weight", "freqs")):  # never used, but saved by some
+            return None
+        raise InputError(f"The tensor {name} in {paths[0].parent} belongs to no Wan transformer that langit knows.")
+    return found, ours(found, tensor, PATCH)
+
+
+def _kept_as(dtype: torch.dtype, name: str) -> torch.dtype:
+    return torch.float32 if "table" in name or name.startswith("level_in") or "cross_norm" in name else dtype
+
+
+def _read_as(read: Source, name: str, dtype: torch.dtype) -> Tensor:
+    return ours(name, read(), PATCH).to(dtype).contiguous()
 
 
 def find_parts(folder: Path) -> Parts:
@@ -156,7 +205,7 @@ def _diffusers_parts(folder: Path) -> Parts:
     return Parts(
         wan_config(folder.name, configs[0], vae_stride(vae), shift, boundary, per_patch, experts),
         experts,
-        partial(_diffusers_vae, folder / "vae", vae),
+        partial(diffusers_autoencoder, folder / "vae"),
         partial(_umt5, folder),
         partial(_clip, folder) if pictures else None,
     )
@@ -209,16 +258,6 @@ def _identity(path: Path) -> str:
     """Size and beginning of a weight file, which tell two of them apart without reading gigabytes."""
     with path.open("rb") as file:
         return hashlib.sha256(str(path.stat().st_size).encode() + file.read(1 << 20)).hexdigest()[:16]
-
-
-def _diffusers_vae(folder: Path, values: dict[str, Any], device: torch.device) -> Any:
-    diffusers = optional("diffusers")
-    config = {name: value for name, value in values.items() if not name.startswith("_")}
-    with torch.device("meta"):
-        vae = diffusers.AutoencoderKLWan(**config)
-    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-    fill(vae, shards_of(folder), lambda name, tensor: (name, tensor), lambda _: dtype, str(device))
-    return vae.requires_grad_(False).eval()
 
 
 def _umt5(folder: Path, device: torch.device) -> tuple[Any, Any]:

@@ -40,8 +40,7 @@ def list_models() -> None:
     free = available_memory(device)
     console.print("embedded: in the package, licence Apache-2.0, runs here", markup=False)
     for model in PUBLISHED.values():
-        need = model.need(model.clip, 2 if device.type == "cuda" else 4).peak
-        runs = "runs here" if need < free else f"needs {need / GB:.0f} GB of memory, {free / GB:.0f} GB are free"
+        runs = _runs(model, device.type, free)
         console.print(
             f"{model.name}: Wan {model.family}, {model.parameters / GB:.1f} billion parameters, "
             f"{model.download / GB:.0f} GB on disk, licence {model.licence}, {runs}",
@@ -166,17 +165,27 @@ def doctor() -> None:
     free = available_memory(device)
     console.print("embedded: runs on cpu", markup=False)
     for model in PUBLISHED.values():
-        need = model.need(model.clip, 2 if device.type == "cuda" else 4)
-        fits = "fits" if need.peak < free else f"does not fit ({need.peak / GB:.0f} GB for {model.clip})"
-        console.print(f"{model.name}: {fits} on {device.type}", markup=False)
+        console.print(f"{model.name}: {_runs(model, device.type, free)}", markup=False)
+
+
+def _runs(model: Published, kind: str, free: int) -> str:
+    """Whether a model's own clip can be made on a device with that much memory, and how."""
+    each = 2 if kind == "cuda" else 4
+    whole, streamed = model.need(model.clip, each).peak, model.streamed(model.clip, each).peak
+    if whole < free:
+        return f"runs here on {kind}"
+    if streamed < free:
+        return f"runs here on {kind}, its blocks streamed (whole it would take {whole / GB:.0f} GB)"
+    return f"needs {streamed / GB:.0f} GB of memory on {kind} for {model.clip}, {free / GB:.0f} GB are free"
 
 
 def parity(path: Folder, device: Annotated[str, typer.Option(help="cpu or cuda.", metavar="NAME")] = "cpu") -> None:
     """Compare every component with diffusers on the same weights; exit code 1 when one differs."""
+    from langit.catalog.memory import checked_device
     from langit.catalog.parity import TOLERANCE, compare
 
     wrong = 0
-    for comparison in compare(path, device):
+    for comparison in compare(path, checked_device(device)):
         wrong += not comparison.equal
         sign = "ok" if comparison.equal else "DIFFERS"
         console.print(f"{comparison.component}: relative error {comparison.error:.1e} {sign}", markup=False)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from langit.transformer.experts import Experts
+from langit.transformer.linear import gelu
 from langit.transformer.model import Transformer
 
 
@@ -27,6 +28,10 @@ class Int8Linear(nn.Module):
         """(..., in) -> (..., out)."""
         # Without the 8-bit dot product of newer processors, pairs of products would overflow 16 bits: 7 bits then.
         return torch.ops.quantized.linear_dynamic(x, self.packed, not _has_dot_product())  # type: ignore[no-any-return]
+
+    def gelu(self, x: Tensor) -> Tensor:
+        """The same, then gelu by tanh."""
+        return gelu(self(x))
 
 
 def to_int8(transformer: Transformer | Experts) -> None:

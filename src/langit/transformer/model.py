@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 from langit.packing import Bounds, Layout, Text
 from langit.transformer.attention import attend
+from langit.transformer.linear import Linear
 from langit.transformer.rotary import rotate, rotations
 
 Prediction = Literal["x", "velocity"]
 
 FEED_ROWS = 512
-_GELU = 2 * (2 / math.pi) ** 0.5
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,15 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.patch_in = nn.Linear(config.patch_dim, width)
-        self.place_in = nn.Linear(6 * config.place_frequencies, width, bias=False) if config.place_frequencies else None
-        self.text_in = nn.Sequential(nn.Linear(config.text_width, width), nn.GELU("tanh"), nn.Linear(width, width))
-        self.level_in = nn.Sequential(nn.Linear(config.time_frequencies, width), nn.SiLU(), nn.Linear(width, width))
-        self.level_out = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
+        self.patch_in = Linear(config.patch_dim, width)
+        self.place_in = Linear(6 * config.place_frequencies, width, bias=False) if config.place_frequencies else None
+        self.text_in = nn.Sequential(Linear(config.text_width, width), nn.GELU("tanh"), Linear(width, width))
+        self.level_in = nn.Sequential(Linear(config.time_frequencies, width), nn.SiLU(), Linear(width, width))
+        self.level_out = nn.Sequential(nn.SiLU(), Linear(width, 6 * width))
         self.image_in = PictureStates(config) if config.image_width else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.head_table = _table(2, width)
-        self.patch_out = nn.Linear(width, config.out_dim)
+        self.patch_out = Linear(width, config.out_dim)
 
     def forward(
         self, patches: Tensor, sigma: Tensor, layout: Layout, text: Text, states: list[Tensor] | None = None
@@ -128,8 +128,8 @@ class Block(nn.Module):
         self.self_attention = Attention(config)
         self.cross_norm = nn.LayerNorm(config.width, config.eps)
         self.cross_attention = Attention(config, config.image_width > 0)
-        self.ffn_in = nn.Linear(config.width, config.ffn_width)
-        self.ffn_out = nn.Linear(config.ffn_width, config.width)
+        self.ffn_in = Linear(config.width, config.ffn_width)
+        self.ffn_out = Linear(config.ffn_width, config.width)
 
     def forward(
         self,
@@ -150,21 +150,10 @@ class Block(nn.Module):
 
     def feed(self, x: Tensor) -> Tensor:
         """The feed-forward layers, (N, D) -> (N, D)."""
-        if x.device.type == "cpu" and not torch.is_grad_enabled():
-            return self._feed_in_cache(x)
-        return self.ffn_out(F.gelu(self.ffn_in(x), approximate="tanh"))  # type: ignore[no-any-return]
-
-    def _feed_in_cache(self, x: Tensor) -> Tensor:
-        """The same, a few rows at a time, so that the hidden numbers never leave the processor's cache.
-
-        gelu by tanh is x * sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), which vectorises better.
-        """
-        results = []
-        for rows in x.split(FEED_ROWS):
-            hidden = self.ffn_in(rows)
-            inner = (hidden * hidden).mul_(_GELU * 0.044715).add_(_GELU).mul_(hidden)
-            results.append(self.ffn_out(hidden.mul_(inner.sigmoid_())))
-        return torch.cat(results)
+        if x.device.type != "cpu" or torch.is_grad_enabled():
+            return self.ffn_out(self.ffn_in.gelu(x))  # type: ignore[no-any-return]
+        # A few rows at a time, so that the hidden numbers never leave the processor's cache.
+        return torch.cat([self.ffn_out(self.ffn_in.gelu(rows)) for rows in x.split(FEED_ROWS)])
 
 
 class Attention(nn.Module):
@@ -173,12 +162,10 @@ class Attention(nn.Module):
     def __init__(self, config: TransformerConfig, pictures: bool = False):
         super().__init__()
         self.num_heads = config.num_heads
-        self.query, self.key, self.value, self.out = (nn.Linear(config.width, config.width) for _ in range(4))
+        self.query, self.key, self.value, self.out = (Linear(config.width, config.width) for _ in range(4))
         self.query_norm = nn.RMSNorm(config.width, config.eps)
         self.key_norm = nn.RMSNorm(config.width, config.eps)
-        self.image_key, self.image_value = (
-            nn.Linear(config.width, config.width) if pictures else None for _ in range(2)
-        )
+        self.image_key, self.image_value = (Linear(config.width, config.width) if pictures else None for _ in range(2))
         self.image_key_norm = nn.RMSNorm(config.width, config.eps) if pictures else None
 
     def forward(self, x: Tensor, bounds: Bounds, rotation: Tensor) -> Tensor:
@@ -215,8 +202,8 @@ class PictureStates(nn.Module):
         width = config.image_width
         self.places = nn.Parameter(torch.zeros(config.image_places, width)) if config.image_places else None
         self.norm_in = nn.LayerNorm(width)
-        self.linear_in = nn.Linear(width, width)
-        self.linear_out = nn.Linear(width, config.width)
+        self.linear_in = Linear(width, width)
+        self.linear_out = Linear(width, config.width)
         self.norm_out = nn.LayerNorm(config.width)
 
     def forward(self, states: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Pixel patches, linear patches and the causal autoencoder: what is lost, what it costs, and whether motion survives.
 
-    python benchmarks/tokenizers.py --autoencoder runs/tokenizer [--footage FOLDER]
+    python benchmarks/compression.py --autoencoder runs/tokenizer [--footage FOLDER]
 
 All have boxes of 4x8x8 pixels; the last two 32 channels. The linear tokenizer is the one that the autoencoder's recipe fits
 (the same clips). Simulated clips are of the test split: 33 frames of 64x64. Footage: every video of a folder, its first 33

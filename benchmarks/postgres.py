@@ -20,8 +20,8 @@ def find_program(name: str) -> str | None:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """The URL of an empty database. FileNotFoundError where Postgres is not installed."""
+def postgres(kept: Path | None = None) -> Iterator[str]:
+    """The URL of an empty database, or of the one that is in the folder `kept`. FileNotFoundError without Postgres."""
     initdb, control = find_program("initdb"), find_program("pg_ctl")
     if initdb is None or control is None:
         raise FileNotFoundError("Postgres is not installed; apt-get install postgresql brings it.")
@@ -30,7 +30,8 @@ def postgres() -> Iterator[str]:
         port = free.getsockname()[1]
     user = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = Path(name) if kept is None else kept.resolve()
+        folder.mkdir(exist_ok=True)
         if user:
             shutil.chown(folder, user)
         data = folder / "data"
@@ -38,7 +39,8 @@ def postgres() -> Iterator[str]:
         def call(*command: str) -> None:
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=user, cwd=folder)
 
-        call(initdb, "-D", str(data), "-A", "trust", "-U", "langit", "--encoding", "UTF8")
+        if not data.exists():
+            call(initdb, "-D", str(data), "-A", "trust", "-U", "langit", "--encoding", "UTF8")
         options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder}"
         call(control, "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
         try:

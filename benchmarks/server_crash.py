@@ -2,14 +2,17 @@
 
     python -m benchmarks.server_crash --jobs 100 --kills 50
     python -m benchmarks.server_crash --jobs 100 --kills 50 --postgres        (Debian's, started for it)
+    python -m benchmarks.server_crash --jobs 100 --kills 50 --folder crash --slice 5      (5 kills now; call it again)
 
-Checks at the end: every accepted job is completed, exactly once; each is billed exactly once; no id was given twice; every
-file that was ever served was whole (it decodes, and its length is the one that was promised).
+Checks at the end: every accepted job has ended, exactly once; each that was completed is billed exactly once, the others (whose
+engine was killed twice) are not; no id was given twice; every file that was ever served was whole (it decodes, and its length
+is the one that was promised).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -41,8 +44,11 @@ class Crowd:
         self.done = threading.Event()
 
     def create_all(self) -> None:
+        """Those that are not accepted yet."""
         for number in range(self.jobs):
             key = f"job-{number}"
+            if key in self.accepted:
+                continue
             ask = {"prompt": f"a red ball bounces, take {number}", "seconds": "1", "seed": number, "steps": 8}
             while not self.done.is_set():
                 with suppress(httpx.HTTPError):
@@ -99,27 +105,52 @@ def kill(serving: Serving, dice: random.Random) -> str:
 
 
 def run(
-    serving: Serving, jobs: int, kills: int, seed: int, pause: tuple[float, float], folder: Path
+    serving: Serving,
+    jobs: int,
+    kills: int,
+    seed: int,
+    pause: tuple[float, float],
+    folder: Path,
+    most_kills: int | None = None,
 ) -> dict[str, object]:
-    """Numbers of one run; an AssertionError for whatever may not be."""
-    dice, started = random.Random(seed), time.monotonic()
+    """Numbers of one run; an AssertionError for whatever may not be.
+
+    With `most_kills` it stops after so many, and goes on from `folder` when it is called again.
+    """
+    state = folder / "state.json"
+    before = (
+        json.loads(state.read_text()) if state.exists() else {"accepted": {}, "killed": {}, "served": 0, "seconds": 0}
+    )
+    killed: dict[str, int] = before["killed"]
+    begun = sum(killed.values())
+    until = kills if most_kills is None else min(kills, begun + most_kills)
+    dice, started = random.Random(f"{seed} {begun}"), time.monotonic()
     serving.start()
-    crowd = Crowd(serving, jobs, folder)
+    crowd = Crowd(serving, jobs * until // kills if kills else jobs, folder)
+    crowd.accepted, crowd.served = before["accepted"], before["served"]
     threads = [threading.Thread(target=crowd.create_all), threading.Thread(target=crowd.download_some)]
     for thread in threads:
         thread.start()
-    killed: dict[str, int] = {}
-    for _ in range(kills):
+    for _ in range(until - begun):
         time.sleep(dice.uniform(*pause))
         victim = kill(serving, dice)
         killed[victim] = killed.get(victim, 0) + 1
     threads[0].join()
+    if until < kills:
+        crowd.done.set()
+        threads[1].join()
+        serving.stop()
+        assert not crowd.broken, crowd.broken
+        seconds = before["seconds"] + time.monotonic() - started
+        told = {"accepted": crowd.accepted, "killed": killed, "served": crowd.served, "seconds": seconds}
+        state.write_text(json.dumps(told))
+        return {"jobs": len(crowd.accepted), "killed": killed, "files_served": crowd.served, "to_go": kills - until}
     serving.wait_ready()
     videos = await_all(serving, crowd)
     crowd.done.set()
     threads[1].join()
-    for identifier in crowd.accepted.values():
-        assert crowd.check(identifier), identifier
+    for video in videos:
+        assert crowd.check(video["id"]) == (video["status"] == "completed"), video
     serving.stop()
     numbers = {
         "jobs": len(crowd.accepted),
@@ -130,9 +161,10 @@ def run(
         "files_served": crowd.served,
         "files_broken": len(crowd.broken),
         "billed": billed(serving),
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": round(before["seconds"] + time.monotonic() - started, 1),
     }
-    assert numbers["jobs"] == numbers["ids"] == numbers["billed"] == jobs, numbers
+    assert numbers["jobs"] == numbers["ids"] == jobs, numbers
+    assert numbers["billed"] == numbers["completed"], numbers
     assert numbers["completed"] + numbers["failed"] == jobs, numbers  # type: ignore[operator]
     assert not crowd.broken, crowd.broken
     return numbers
@@ -175,14 +207,22 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pause", type=float, nargs=2, default=(1.0, 8.0), help="seconds between two kills")
     parser.add_argument("--postgres", action="store_true", help="Debian's, started for this; SQLite without it")
+    parser.add_argument("--folder", type=Path, help="where it stays between slices; a temporary one without it")
+    parser.add_argument("--slice", type=int, help="kills of this call; --folder is gone on with by the next")
     told = parser.parse_args()
+    if told.slice is not None and told.folder is None:
+        parser.error("--slice needs a --folder that stays")
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        model = save_tiny_model(Path(folder) / "model")
-        arguments = ["--database-url", stack.enter_context(postgres())] if told.postgres else []
-        serving = Serving(Path(folder) / "data", settings_for(model, queued_videos="1000"), *arguments)
+        folder = told.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(parents=True, exist_ok=True)
+        model = folder / "model"
+        if not model.exists():
+            save_tiny_model(model)
+        kept = folder / "postgres" if told.folder else None
+        arguments = ["--database-url", stack.enter_context(postgres(kept))] if told.postgres else []
+        serving = Serving(folder / "data", settings_for(model, queued_videos="1000"), *arguments)
         try:
-            print(run(serving, told.jobs, told.kills, told.seed, tuple(told.pause), Path(folder)))
+            print(run(serving, told.jobs, told.kills, told.seed, tuple(told.pause), folder, told.slice))
         except BaseException:
             print(serving.log.read_text()[-5000:])
             raise

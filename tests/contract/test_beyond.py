@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import threading
 import time
@@ -11,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import openai
 import pytest
 from openai.types import Batch, FileObject, Model
+from openai.types.webhooks import WebhookEndpoint, WebhookEndpointTestResult
+from PIL import Image
 
 from tests.contract.conftest import wait
 
@@ -39,8 +43,34 @@ def test_events(http):
                 kind, data = block.split("\n", 1)
                 events.append((kind.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
     assert events[-1][0] == "video.completed"
-    assert {kind for kind, _ in events[:-1]} == {"video.progress"}
+    assert {kind for kind, _ in events[:-1]} <= {"video.progress", "video.preview"}
     assert [video["progress"] for _, video in events] == sorted(video["progress"] for _, video in events)
+
+
+def test_previews_are_small_pictures_of_what_is_being_made(http):
+    made = http.post("/v1/videos", json={"prompt": "a ball", "steps": 900, "guidance": 1}).json()
+    pictures = []
+    with http.stream("GET", f"/v1/videos/{made['id']}/events") as stream:
+        for line in stream.iter_lines():
+            if "video.preview" in line and line.startswith("data: "):
+                told = json.loads(line.removeprefix("data: "))
+                assert told["id"] == made["id"]
+                head, _, content = told["image_url"].partition(",")
+                assert head == "data:image/webp;base64"
+                pictures.append(Image.open(io.BytesIO(base64.b64decode(content))))
+                if len(pictures) == 3:
+                    break
+    assert pictures[0].size == (32, 32)
+    assert pictures[-1].n_frames > 1  # it was quick enough to show all of the clip
+    assert http.post(f"/v1/videos/{made['id']}/cancel").json()["status"] == "failed"
+
+
+def test_whoever_wants_no_previews_gets_none(http):
+    made = http.post("/v1/videos", json={"prompt": "a ball", "steps": 300, "guidance": 1}).json()
+    told = http.get(f"/v1/videos/{made['id']}/events", params={"previews": "false"}).text
+    assert "video.progress" in told
+    assert "video.completed" in told
+    assert "video.preview" not in told
 
 
 def test_an_idempotency_key_makes_one_video(http):
@@ -102,6 +132,26 @@ def test_webhooks_are_signed_and_tried_again(client, http, receiver):
     assert {one[1] for one in Receiver.got if one[0]["webhook-id"] == failed[0]["webhook-id"]} == {failed[1]}
     assert sum(one[0]["webhook-id"] == failed[0]["webhook-id"] for one in Receiver.got) == 2
     assert [one.id for one in client.webhooks.list()] == [endpoint.id]
+    tested = client.webhooks.test(endpoint.id, event_type="video.failed")
+    WebhookEndpointTestResult.model_validate(tested.model_dump(), strict=True)
+    assert tested.status_code == 204
+    changed = client.webhooks.update(endpoint.id, name="ours", event_types=["video.failed"])
+    WebhookEndpoint.model_validate(changed.model_dump(), strict=True)
+    assert (changed.name, changed.url, changed.event_types) == ("ours", url, ["video.failed"])
+    rotated = client.webhooks.rotate_secret(endpoint.id, keep_old_secret_active_for_24_hours=True)
+    client.webhooks.test(endpoint.id, event_type="video.failed")
+    headers, body = Receiver.got[-1]
+    for secret in (rotated.signing_secret, endpoint.signing_secret):
+        assert client.webhooks.unwrap(body, headers, secret=secret).type == "video.failed"
+    last = client.webhooks.rotate_secret(endpoint.id).signing_secret
+    client.webhooks.test(endpoint.id, event_type="video.failed")
+    headers, body = Receiver.got[-1]
+    client.webhooks.unwrap(body, headers, secret=last)
+    with pytest.raises(openai.InvalidWebhookSignatureError):
+        client.webhooks.unwrap(body, headers, secret=rotated.signing_secret)
+    client.webhooks.update(endpoint.id, url="http://127.0.0.1:9/")  # nobody listens there
+    with pytest.raises(openai.APIStatusError, match="could not be reached"):
+        client.webhooks.test(endpoint.id, event_type="video.failed")
     assert client.webhooks.delete(endpoint.id).deleted
     told = http.post(
         "/v1/webhook_endpoints", json={"name": "a", "url": "http://10.1.1.1/", "event_types": ["video.failed"]}
@@ -169,8 +219,6 @@ def test_editing_verbs(http, finished, verb, more):
 
 
 def test_a_storyboard(http, picture):
-    import base64
-
     card = {"at": 0, "prompt": "a red ball", "picture": f"data:image/png;base64,{base64.b64encode(picture).decode()}"}
     ask = {"seconds": "1", "cards": [card, {"at": 0.5, "prompt": "a blue cube"}], "steps": 1}
     made = http.post("/v1/videos/storyboard", json=ask).json()

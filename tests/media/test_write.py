@@ -45,6 +45,20 @@ def test_mp4_colours_are_right_and_tagged(tmp_path):
             assert frame.to_ndarray()[32, 32] == pytest.approx(luma, abs=1.5)
 
 
+def test_the_same_frames_are_the_same_file(tmp_path):
+    generator = np.random.default_rng(0)
+    y, x, time = np.mgrid[0:64], np.mgrid[0:64], np.arange(16)[:, None, None]
+    waves = 128 + 60 * np.sin(x / 9 + time / 3) * np.cos(y[:, None] / 7)
+    waves = waves + 80 * (np.hypot(x - 10 - 1.5 * time, y[:, None] - 30) < 9)  # and a ball that passes
+    video = Video(np.stack([waves, waves * 0.8, 255 - waves], -1).clip(0, 255).astype(np.uint8), 8.0)
+    files = set()
+    for number in range(8):
+        memory = [generator.normal(size=int(size)) for size in generator.integers(100, 200_000, 40)]
+        del memory[::2]  # an encoder that reads what it never wrote finds something else each time
+        files.add(write(video, tmp_path / f"{number}.mp4").read_bytes())
+    assert len(files) == 1
+
+
 def test_mp4_index_stands_first(tmp_path):
     write(Video(smooth(24, 64, 64), 24), tmp_path / "clip.mp4")
     content = (tmp_path / "clip.mp4").read_bytes()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
+import numpy as np
 import openai
 import pytest
 import sqlalchemy as sa
 
-from langit.server import fetching
+from langit.provenance import can_check_frames
+from langit.server import commands, fetching
 from langit.server.body import Body, Upload, _place
 from langit.server.database import Database
 from langit.server.decoding import Bounds, decode
@@ -27,7 +30,7 @@ from langit.server.schema import MOST_PROMPT, VideoCreate
 from langit.server.settings import TEMPLATE, Limits, ServedModel, Settings, read_settings
 from langit.server.storage import Storage
 from langit.server.sweeper import Sweeper
-from langit.server.tables import deliveries, endpoints, usage, videos
+from langit.server.tables import audit, deliveries, endpoints, usage, videos
 from langit.server.webhooks import event_payload, new_secret, signed_headers
 from langit.types import InputError
 
@@ -161,7 +164,6 @@ def test_a_name_is_judged_by_every_address_it_has(monkeypatch):
 
 
 def test_a_redirect_leads_nowhere_private(monkeypatch):
-    import threading
     from http.server import BaseHTTPRequestHandler, HTTPServer
 
     class Redirect(BaseHTTPRequestHandler):
@@ -247,6 +249,31 @@ def test_storage_anywhere(tmp_path):
             storage.fetch("videos/a/b/video.mp4", tmp_path / "back")
     with pytest.raises(InputError, match="nowhere"):
         Storage("nowhere://x")
+
+
+def test_parts_of_a_file_that_is_elsewhere(tmp_path):
+    from types import SimpleNamespace
+
+    from langit.server.routes_videos import _from_elsewhere
+
+    (tmp_path / "source").write_bytes(b"0123456789")
+    server = SimpleNamespace(storage=Storage(f"memory://{tmp_path.name}"))
+    file = {"key": "a/video.mp4", "bytes": server.storage.put("a/video.mp4", tmp_path / "source"), "type": "video/mp4"}
+    for asked, start, end in [
+        (None, 0, 10),
+        ("bytes=2-4", 2, 5),
+        ("bytes=7-", 7, 10),
+        ("bytes=-3", 7, 10),
+        ("x", 0, 10),
+    ]:
+        answer = _from_elsewhere(server, file, "v.mp4", asked)
+        told = answer.headers.get("content-range")
+        assert (answer.status_code, told) == ((206, f"bytes {start}-{end - 1}/10") if end - start < 10 else (200, None))
+        assert answer.headers["content-length"] == str(end - start)
+        assert b"".join(server.storage.read(file["key"], start, end)) == b"0123456789"[start:end]
+    with pytest.raises(ApiError) as refused:
+        _from_elsewhere(server, file, "v.mp4", "bytes=10-")
+    assert (refused.value.status, refused.value.headers) == (416, {"Content-Range": "bytes */10"})
 
 
 # A job's life, in the database
@@ -400,3 +427,59 @@ def test_a_port_in_use_is_told(tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert port in done.stderr
+
+
+@pytest.mark.skipif(not can_check_frames(), reason='pip install "langit[moderation]"')
+def test_frames_that_a_policy_refuses_are_not_served(tmp_path):
+    from langit.server.rendering import Refusal, _check
+
+    frames = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    _check(frames, {"provenance": {"policy": None}})
+    policy = tmp_path / "policy.toml"
+    policy.write_text("frames = 0.0\nsampled = 1\n")
+    with pytest.raises(Refusal) as told:
+        _check(frames, {"provenance": {"policy": str(policy)}})
+    assert told.value.code == "moderation_blocked"
+
+
+def test_what_is_not_checked_is_said_at_the_start(tmp_path, monkeypatch):
+    settings = read_settings(tmp_path / "data")
+    monkeypatch.setattr("langit.provenance.can_check_frames", lambda: False)
+    assert "langit[moderation]" in (commands._unchecked(tmp_path / "data", settings) or "")
+    (tmp_path / "data" / "policy.toml").write_text("frames = false\n")
+    meant = settings.model_copy(update={"provenance": settings.provenance.model_copy(update={"policy": "policy.toml"})})
+    assert commands._unchecked(tmp_path / "data", meant) is None
+    monkeypatch.setattr("langit.provenance.can_check_frames", lambda: True)
+    assert commands._unchecked(tmp_path / "data", settings) is None
+
+
+def test_whoever_waits_shares_one_transaction(jobs):
+    """One that fails takes nothing of the others with it."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    begun, commits = threading.Barrier(9), []
+    sa.event.listen(jobs.database.engine, "commit", commits.append)
+
+    def work(number: int) -> int | str:
+        begun.wait()
+        try:
+            return jobs.database.together(lambda connection: enter(connection, number))
+        except ValueError as error:
+            return str(error)
+
+    def enter(connection, number: int) -> int:
+        row = {"at": number, "owner": "a", "what": "x", "detail": {}}
+        connection.execute(audit.insert().values(**row))
+        if number % 3 == 0:
+            raise ValueError("no")
+        return number
+
+    with ThreadPoolExecutor(9) as pool, jobs.database.write():  # nobody has a turn until all wait
+        ended = [pool.submit(work, number) for number in range(8)]
+        begun.wait()
+        while len(jobs.database._waiting) < 8:
+            time.sleep(0.01)
+    assert [one.result() for one in ended] == ["no", 1, 2, "no", 4, 5, "no", 7]
+    with jobs.database.read() as connection:
+        assert sorted(connection.execute(sa.select(audit.c.at)).scalars()) == [1, 2, 4, 5, 7]
+    assert len(commits) == 2  # theirs, and that of the turn they waited for

@@ -63,7 +63,7 @@ class Policy:
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     allow: tuple[str, ...] = ()
     classifier: float | None = None
-    frames: float | None = None
+    frames: float | None = 0.8
     sampled: int = 8
 
     def refuses(self, category: str) -> bool:
@@ -99,7 +99,7 @@ def load_policy(path: Path | None = None) -> Policy:
         {category: _texts(path, f"words.{category}", listed) for category, listed in words.items()},
         _texts(path, "allow", entries.get("allow", ())),
         _threshold(path, "classifier", entries.get("classifier")),
-        _threshold(path, "frames", entries.get("frames")),
+        _threshold(path, "frames", entries.get("frames", Policy.frames)),
         _sampled(path, entries.get("sampled", Policy.sampled)),
     )
 

@@ -12,6 +12,7 @@
 | what comes in: bodies, uploads, addresses | `body.py`, `schema.py`, `references.py`, `decoding.py`, `fetching.py` |
 | what goes out: routes, errors, events, webhooks, metrics | `api.py`, `routes_*.py`, `errors.py`, `webhooks.py`, `metrics.py` |
 | many prompts at once | `batches.py` |
+| who watches, and small pictures of what is being made | `watching.py`, `previews.py` |
 | what expires | `sweeper.py` |
 | `langit serve`, `langit worker`, `langit keys` | `commands.py` |
 

@@ -19,9 +19,9 @@ from langit.server.settings import Settings, is_loopback, read_settings
 from langit.types import InputError
 
 SNIPPET = """\
-import openai
+{imports}
 
-client = openai.OpenAI(base_url="{url}/v1", api_key="{key}")
+client = openai.OpenAI(base_url="{url}/v1", api_key={key})
 video = client.videos.create_and_poll(prompt="a red ball bounces past a blue cube at sunset", seconds="4")
 client.videos.download_content(video.id).write_to_file("ball.mp4")"""
 
@@ -127,10 +127,21 @@ def _answer(options: ServeOptions, settings: Settings, listening: socket.socket,
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else shown}:{port}"
     say(f"langit listens on {url}; its data is in {options.data}.")
-    if not list_keys(server.database) and not options.keyless and not os.environ.get(ENVIRONMENT):
+    if options.keyless:
+        _show_snippet(url, "'none'", "No key is asked for. A program that uses it", say)
+    elif os.environ.get(ENVIRONMENT):
+        _show_snippet(
+            url, f"os.environ['{ENVIRONMENT}']", f"The key is what {ENVIRONMENT} holds. A program that uses it", say
+        )
+    elif not list_keys(server.database):
         key = create_key(server.database, "first")
-        say("Here is its first key; it is not shown again. Ready to run (pip install openai):\n")
-        say(f"{SNIPPET.format(url=url, key=key)}\n")
+        _show_snippet(url, f"'{key}'", "Here is its first key; it is not shown again. A program that uses it", say)
+    else:
+        say("`langit keys list` shows its keys, and `langit keys create NAME` makes another.")
+    if unchecked := _unchecked(options.data, settings):
+        say(unchecked)
+    if options.worker:
+        threading.Thread(target=_tell_when_ready, args=(server.fleet.is_ready, say), daemon=True).start()
     config = uvicorn.Config(
         build(server),
         log_level="warning",
@@ -140,6 +151,38 @@ def _answer(options: ServeOptions, settings: Settings, listening: socket.socket,
         h11_max_incomplete_event_size=64 * 1024,
     )
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def _show_snippet(url: str, key: str, what: str, say: Say) -> None:
+    key = key.replace("'", '"')
+    imports = "import os\n\nimport openai" if key.startswith("os.") else "import openai"
+    say(f"{what} (pip install openai):\n")
+    say(f"{SNIPPET.format(imports=imports, url=url, key=key)}\n")
+
+
+def _unchecked(data: Path, settings: Settings) -> str | None:
+    """What the frame policy asks for and cannot have here."""
+    from langit.provenance import can_check_frames, load_policy
+
+    path = settings.provenance.policy_file(data)
+    if load_policy(Path(path) if path else None).frames is None or can_check_frames():
+        return None
+    return (
+        'Prompts are checked, frames are not: pip install "langit[moderation]" brings what looks at them '
+        "(frames = false in a policy file says that this is meant)."
+    )
+
+
+def _tell_when_ready(is_ready: Callable[[], bool], say: Say) -> None:
+    started = time.monotonic()
+    while True:
+        try:
+            if is_ready():
+                break
+        except Exception:  # the log says it where it matters
+            return
+        time.sleep(0.5)
+    say(f"Ready: a video can be made, {time.monotonic() - started:.0f} s after the start.")
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
@@ -27,7 +29,10 @@ from langit.server.queues import Queues
 from langit.server.references import References
 from langit.server.settings import Settings
 from langit.server.storage import Storage, storage_url
+from langit.server.watching import Watching
 
+Result = TypeVar("Result")
+MAKING_THREADS = 24
 KEY_SECONDS = 1.0
 """A revoked key works for at most so long after it was revoked."""
 
@@ -55,13 +60,19 @@ class Server:
         policy = settings.provenance.policy_file(self.data)
         self.intake = Intake(settings, self.jobs, self.references, self.fleet, policy)
         self.batches = BatchRunner(self.database, self.queues, self.storage, self.jobs, self.intake, settings.limits)
+        self.watching = Watching(self.jobs)
         self.rates, self.metrics = Rates(), Metrics(self.database)
+        self._making = CapacityLimiter(MAKING_THREADS)
         self._callers: dict[str, tuple[float, Caller]] = {}
 
     def close(self) -> None:
         shutil.rmtree(self.spool, ignore_errors=True)
         self.queues.close()
         self.database.close()
+
+    async def make(self, work: Callable[[], Result]) -> Result:
+        """What `work` returns, in a thread of those that may take long: decoding never keeps a look at a video waiting."""
+        return await run_sync(work, limiter=self._making)
 
     async def caller(self, authorization: str | None) -> Caller:
         """Whose request this is, counted against its rate; `ApiError` 401 or 429."""
@@ -100,17 +111,17 @@ def _unauthorized(message: str) -> ApiError:
     return ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
 
 
-def server_of(request: Request) -> Server:
+async def server_of(request: Request) -> Server:  # async: FastAPI calls what is not in a thread
     server: Server = request.app.state.server
     return server
 
 
 async def caller_of(request: Request) -> Caller:
-    return await server_of(request).caller(request.headers.get("authorization"))
+    return await (await server_of(request)).caller(request.headers.get("authorization"))
 
 
 async def body_of(request: Request) -> AsyncIterator[Body]:
-    body = await read_body(request, server_of(request).spool)
+    body = await read_body(request, (await server_of(request)).spool)
     try:
         yield body
     finally:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from dbos import DBOS
 
 from langit.server.tables import VERSION, metadata, versions
 from langit.types import InputError
+
+Result = TypeVar("Result")
+MOST_TOGETHER = 64
 
 
 class Database:
@@ -28,6 +33,7 @@ class Database:
             driver = driver.set(drivername="postgresql+psycopg")
         self.engine = sa.create_engine(driver, pool_size=pool, max_overflow=0, pool_pre_ping=not self.is_sqlite)
         self._turn = threading.Lock()
+        self._waiting: deque[_Work] = deque()
         if self.is_sqlite:
             sa.event.listen(self.engine, "connect", _set_up_sqlite)
 
@@ -59,11 +65,53 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """One transaction. In SQLite it has the database to itself from its first line on."""
+    def write(self, lasting: bool = True) -> Iterator[sa.Connection]:
+        """One transaction. In SQLite it has the database to itself from its first line on.
+
+        What is not `lasting` outlives the process, but a power cut may undo it: it does not wait for SQLite's disk.
+        """
         # Threads of one process wait in line here: SQLite's own waiting sleeps up to a tenth of a second at a time.
-        with self._turn if self.is_sqlite else _nothing(), self.engine.connect() as connection:
+        with self._turn if self.is_sqlite else _nothing(), self._transaction(lasting) as connection:
+            yield connection
+
+    def together(self, work: Callable[[sa.Connection], Result]) -> Result:
+        """What `work` returns, done in a transaction; it is on the disk when this returns.
+
+        In SQLite, whoever waits for a turn at the same time shares one transaction, and so one flush to the disk, which takes
+        longer than everything else; each has a savepoint of its own. Postgres does that by itself.
+        """
+        if not self.is_sqlite:
+            with self.write() as connection:
+                return work(connection)
+        mine = _Work(work)
+        self._waiting.append(mine)
+        with self._turn:
+            while not mine.ended.done():
+                self._lead()
+        result: Result = mine.ended.result()
+        return result
+
+    def _lead(self) -> None:
+        """Do what waits, the first ones first; for the thread whose turn it is."""
+        taken = [self._waiting.popleft() for _ in range(min(MOST_TOGETHER, len(self._waiting)))]
+        try:
+            with self._transaction() as connection:
+                for one in taken:
+                    one.do(connection)
+        except BaseException as error:
+            for one in taken:
+                one.ended.set_exception(error)
+            return
+        for one in taken:
+            one.tell()
+
+    @contextmanager
+    def _transaction(self, lasting: bool = True) -> Iterator[sa.Connection]:
+        with self.engine.connect() as connection:
             if self.is_sqlite:
+                cursor = connection.connection.cursor()
+                cursor.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
+                cursor.close()
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -95,6 +143,32 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+class _Work:
+    """Something to be done in a transaction that is shared, and how it ended."""
+
+    def __init__(self, work: Callable[[sa.Connection], Any]) -> None:
+        self._work: Callable[[sa.Connection], Any] = work
+        self._result: Any = None
+        self._error: Exception | None = None
+        self.ended: Future[Any] = Future()
+
+    def do(self, connection: sa.Connection) -> None:
+        connection.exec_driver_sql("SAVEPOINT one")
+        try:
+            self._result = self._work(connection)
+        except Exception as error:
+            self._error = error
+            connection.exec_driver_sql("ROLLBACK TO one")
+        connection.exec_driver_sql("RELEASE one")
+
+    def tell(self) -> None:
+        """Once it is committed."""
+        if self._error is not None:
+            self.ended.set_exception(self._error)
+        else:
+            self.ended.set_result(self._result)
 
 
 def database_url(data: Path, configured: str | None) -> str:

@@ -90,15 +90,18 @@ def main() -> None:
     kind, source, target = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     bounds = Bounds(**json.loads(sys.argv[4]))
     _confine(bounds)
+    sys.stdout.write(json.dumps(decode_here(kind, source, target, bounds)))
+
+
+def decode_here(kind: str, source: Path, target: Path, bounds: Bounds) -> dict[str, object]:
+    """What `Decoded` holds, or an "error"; in this process, without a limit on time and memory."""
     warnings.simplefilter("ignore")  # of a file that is cut short, what is there is used
     try:
-        decoded = {"image": _image, "video": _video, "frame": _frame}[kind](source, target, bounds)
-        answer: dict[str, object] = asdict(decoded)
+        return asdict({"image": _image, "video": _video, "frame": _frame}[kind](source, target, bounds))
     except InputError as error:
-        answer = {"error": str(error)}
+        return {"error": str(error)}
     except Exception as error:  # whatever a decoder makes of a file that was made to break it
-        answer = {"error": f"The file could not be decoded ({type(error).__name__})."}
-    sys.stdout.write(json.dumps(answer))
+        return {"error": f"The file could not be decoded ({type(error).__name__})."}
 
 
 def _confine(bounds: Bounds) -> None:

@@ -36,7 +36,10 @@ class Delivery:
             row = connection.execute(query).first()
         if row is None or row.delivered_at is not None:  # the endpoint was deleted, or this was done before a crash
             return
-        answer = self._send(row.url, row.secret, event, row.payload)
+        try:
+            answer = str(send(self.outside, row.url, row.secret, event, row.payload))
+        except InputError as error:
+            answer = str(error)
         arrived = answer.startswith("2")
         with self.database.write() as connection:
             connection.execute(
@@ -54,10 +57,8 @@ class Delivery:
         if not arrived:
             log.warning("webhook %s, attempt %d: %s", event, attempt + 1, answer)
 
-    def _send(self, url: str, secret: str, event: str, payload: str) -> str:
-        """The status that came back, or why none did."""
-        headers = {**signed_headers(secret, event, payload), "user-agent": "langit"}
-        try:
-            return str(self.outside.call("POST", url, headers, payload.encode(), MOST_ANSWER_BYTES).status)
-        except InputError as error:
-            return str(error)
+
+def send(outside: Outside, url: str, secret: str, event: str, payload: str) -> int:
+    """The status that the endpoint answered; `InputError` where it may not or cannot be called. No redirect is followed."""
+    headers = {**signed_headers(secret, event, payload), "user-agent": "langit"}
+    return outside.call("POST", url, headers, payload.encode(), MOST_ANSWER_BYTES).status

@@ -6,11 +6,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from langit.types import InputError
 
@@ -19,8 +19,18 @@ STARTING_SECONDS = 600.0  # a large model may have to be fetched
 SILENT_SECONDS = 3600.0
 """A job that says nothing for so long hangs: the process is ended."""
 
-StillWanted = Callable[[int, int], bool]
-"""(steps done, steps in all) -> whether to go on."""
+
+class Listener(Protocol):
+    """Who is told how a job goes."""
+
+    def progress(self, done: int, steps: int) -> bool:
+        """Whether to go on, after `done` of `steps`. Called also when nothing has changed for a while."""
+
+    def is_watching(self) -> bool:
+        """Whether anybody wants to see previews."""
+
+    def preview(self, picture: bytes) -> None:
+        """A webp of what the video will be."""
 
 
 class EngineLost(Exception):
@@ -69,7 +79,7 @@ class Device:
             raise InputError(message[1])
         _, self.reaches, self.verbs = message
 
-    def make(self, job: dict[str, Any], folder: Path, still_wanted: StillWanted) -> dict[str, Any]:
+    def make(self, job: dict[str, Any], folder: Path, listener: Listener) -> dict[str, Any]:
         """What `rendering.render` made in `folder`. EngineLost, JobRefused, JobCancelled."""
         if self._process is None or self._process.poll() is not None:
             self._restart()
@@ -79,7 +89,7 @@ class Device:
             connection.send(("make", job, str(folder)))
         except (BrokenPipeError, ConnectionResetError) as error:
             raise EngineLost from error
-        done, steps, heard, cancelled = 0, 1, time.monotonic(), False
+        done, steps, heard, cancelled, watched = 0, 1, time.monotonic(), False, False
         while True:
             message = self._receive(time.monotonic() + POLL_SECONDS)
             if message is None:
@@ -89,12 +99,17 @@ class Device:
             elif message[0] == "progress":
                 heard = time.monotonic()
                 _, done, steps = message
+            elif message[0] == "preview":
+                listener.preview(message[1])
             else:
                 return self._outcome(message)
-            if not cancelled and not still_wanted(done, steps):
-                cancelled = True
-                with suppress(BrokenPipeError, ConnectionResetError):
+            with suppress(BrokenPipeError, ConnectionResetError):
+                if not cancelled and not listener.progress(done, steps):
+                    cancelled = True
                     connection.send(("cancel",))
+                elif watched != listener.is_watching():
+                    watched = not watched
+                    connection.send(("watch", watched))
 
     def stop(self) -> None:
         """End the process at once."""

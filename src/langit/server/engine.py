@@ -6,6 +6,7 @@ It knows neither database nor network. It ends by itself when the worker at the 
 |---|---|
 | | ("ready", {installed model: what it can make}, [verbs]) |
 | ("make", job, folder) | ("progress", done, of) again and again, then one of the four below |
+| ("watch", whether to show previews) | ("preview", webp) while that is so |
 | | ("made", outcome), ("refused", code, message), ("failed", code, message), ("cancelled",) |
 | ("cancel",) | |
 """
@@ -76,13 +77,21 @@ def _reach(bundle: Bundle) -> dict[str, Any]:
 
 
 def _answer(connection: Connection, job: dict[str, Any], folder: Path, device: str) -> tuple[Any, ...]:
+    from langit.catalog import load
+    from langit.server.previews import Previews
     from langit.server.rendering import Refusal, render
     from langit.types import InputError
 
+    previews = Previews(load(job["model"], device), lambda picture: connection.send(("preview", picture)))
+
     def on_step(done: int, steps: int) -> None:
         connection.send(("progress", done, steps))
-        if connection.poll() and connection.recv()[0] == "cancel":
-            raise _Cancelled
+        while connection.poll():
+            told = connection.recv()
+            if told[0] == "cancel":
+                raise _Cancelled
+            previews.watch(told[1])
+        previews.step()
 
     started = time.perf_counter()
     try:
@@ -108,6 +117,8 @@ def _answer(connection: Connection, job: dict[str, Any], folder: Path, device: s
             "internal_error",
             "The video could not be made for a reason that is the server's; it is in its log.",
         )
+    finally:
+        previews.watch(False)
     return "made", {**outcome, "compute_seconds": time.perf_counter() - started}
 
 

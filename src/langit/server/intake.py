@@ -340,7 +340,9 @@ class Intake:
         raise invalid(verdict.sentence, "prompt", verdict.code or "moderation_blocked")
 
     def _stored(self, identifier: str, inputs: Inputs) -> dict[str, str]:
-        keys = {}
+        keys: dict[str, str] = {}
+        if not inputs:
+            return keys
         with tempfile.TemporaryDirectory(dir=self.references.spool) as folder:
             for kind, write in inputs.items():
                 path = Path(folder) / f"{kind}{'.mp4' if kind.startswith('video') else '.png'}"

@@ -17,12 +17,17 @@ from langit.server.keys import Caller
 from langit.server.limits import check_room
 from langit.server.queues import VIDEOS, Queues
 from langit.server.storage import Storage
-from langit.server.tables import audit, idempotency, usage, videos
+from langit.server.tables import audit, idempotency, previews, usage, videos
 from langit.server.webhooks import announce
 
 ACTIVE = ("queued", "in_progress")
 IDEMPOTENCY_SECONDS = 24 * 3600
+WATCHED_SECONDS = 30.0
+"""A video is made with previews for so long after somebody said that it is watched."""
 Row = sa.RowMapping
+_FIND = sa.select(videos).where(videos.c.id == sa.bindparam("identifier"))
+_ENTER = videos.insert().returning(*videos.c)
+_REMEMBER = idempotency.insert()
 
 
 @dataclass(frozen=True)
@@ -76,42 +81,39 @@ class Jobs:
         """
         if once is not None and (earlier := self.earlier(caller, once)) is not None:
             return earlier, True
+        values = {
+            "id": new.id,
+            "owner": caller.owner,
+            "operation": new.operation,
+            "status": "queued",
+            "progress": 0,
+            "model": new.model,
+            "prompt": new.prompt,
+            "size": new.size,
+            "seconds": new.seconds,
+            "source_id": new.source_id,
+            "request": dict(new.request),
+            "notices": list(new.notices),
+            "stored_bytes": 0,
+            "attempts": 0,
+            "created_at": _now(),
+        }
+
+        def enter(connection: sa.Connection) -> Row:
+            check_room(connection, caller)
+            if once is not None:
+                said = {"owner": caller.owner, "key": once.key, "digest": once.digest, "video_id": new.id}
+                connection.execute(_REMEMBER, {**said, "created_at": _now()})
+            row = connection.execute(_ENTER, values).mappings().one()
+            self.queues.add(connection, VIDEOS, new.id)
+            return row
+
         try:
-            with self.database.write() as connection:
-                check_room(connection, caller)
-                if once is not None:
-                    connection.execute(
-                        idempotency.insert().values(
-                            owner=caller.owner, key=once.key, digest=once.digest, video_id=new.id, created_at=_now()
-                        )
-                    )
-                connection.execute(
-                    videos.insert().values(
-                        id=new.id,
-                        owner=caller.owner,
-                        operation=new.operation,
-                        status="queued",
-                        progress=0,
-                        model=new.model,
-                        prompt=new.prompt,
-                        size=new.size,
-                        seconds=new.seconds,
-                        source_id=new.source_id,
-                        request=dict(new.request),
-                        notices=list(new.notices),
-                        stored_bytes=0,
-                        attempts=0,
-                        created_at=_now(),
-                    )
-                )
-                self.queues.add(connection, VIDEOS, new.id)
-                row = _row(connection, new.id)
+            return self.database.together(enter), False
         except IntegrityError:
             if once is None or (earlier := self.earlier(caller, once)) is None:
                 raise
             return earlier, True
-        assert row is not None
-        return row, False
 
     def earlier(self, caller: Caller, once: Once) -> Row | None:
         """The video that this Idempotency-Key made before; `ApiError` when it came with another request."""
@@ -172,13 +174,39 @@ class Jobs:
 
     def progress(self, identifier: str, percent: int) -> bool:
         """Tell how far a video is; False when nobody wants it any more."""
-        with self.database.write() as connection:
+        with self.database.write(lasting=False) as connection:
             done = connection.execute(
                 videos.update()
                 .where(videos.c.id == identifier, videos.c.status == "in_progress")
                 .values(progress=min(percent, 99))
             )
         return done.rowcount > 0
+
+    def watch(self, identifier: str) -> None:
+        """Say that somebody wants previews of a video that is being made."""
+        now = time.time()
+        with self.database.write(lasting=False) as connection:
+            row = _row(connection, identifier)
+            if row is None or row["status"] not in ACTIVE:
+                return
+            told = previews.update().where(previews.c.video_id == identifier).values(watched_at=now)
+            if connection.execute(told).rowcount == 0:
+                connection.execute(previews.insert().values(video_id=identifier, watched_at=now, number=0))
+
+    def is_watched(self, identifier: str) -> bool:
+        query = sa.select(previews.c.watched_at).where(previews.c.video_id == identifier)
+        with self.database.read() as connection:
+            watched = connection.execute(query).scalar()
+        return watched is not None and watched > time.time() - WATCHED_SECONDS
+
+    def preview(self, identifier: str, picture: bytes) -> None:
+        """Show a picture to whoever watches."""
+        with self.database.write(lasting=False) as connection:
+            connection.execute(
+                previews.update()
+                .where(previews.c.video_id == identifier)
+                .values(number=previews.c.number + 1, picture=picture)
+            )
 
     def complete(self, identifier: str, made: Made) -> bool:
         """End well: the files become the video's, it is billed, and webhooks go out. False when it had ended before."""
@@ -262,6 +290,7 @@ class Jobs:
             )
             if done.rowcount == 0:
                 return False
+            connection.execute(previews.delete().where(previews.c.video_id == identifier))
             row = _row(connection, identifier)
             assert row is not None
             added = [notice for notice in notices if notice not in row["notices"]]
@@ -276,7 +305,7 @@ class Jobs:
 
 
 def _row(connection: sa.Connection, identifier: str) -> Row | None:
-    return connection.execute(sa.select(videos).where(videos.c.id == identifier)).mappings().first()
+    return connection.execute(_FIND, {"identifier": identifier}).mappings().first()
 
 
 def _now() -> int:

@@ -15,6 +15,23 @@ from langit.server.tables import characters, files, videos
 MEGABYTE = 1_000_000
 
 
+def _of(owner: sa.ColumnElement[str], value: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
+    return sa.select(value).where(owner == sa.bindparam("owner")).scalar_subquery()
+
+
+_ROOM = sa.select(
+    sa.select(sa.func.count())
+    .select_from(videos)
+    .where(videos.c.owner == sa.bindparam("owner"), videos.c.status.in_(("queued", "in_progress")))
+    .scalar_subquery(),
+    *(
+        _of(table.c.owner, sa.func.coalesce(sa.func.sum(column), 0))
+        for table, column in ((videos, videos.c.stored_bytes), (files, files.c.bytes), (characters, characters.c.bytes))
+    ),
+)
+"""How many videos of an owner wait or are being made, and the bytes of its videos, files and characters."""
+
+
 class Rates:
     """Requests by key, as buckets that refill evenly and hold a tenth of a minute's worth, at least ten."""
 
@@ -42,11 +59,7 @@ class Rates:
 
 def check_room(connection: sa.Connection, caller: Caller) -> None:
     """`ApiError` 429 when the key's queue is full or its storage is used up."""
-    waiting = connection.execute(
-        sa.select(sa.func.count())
-        .select_from(videos)
-        .where(videos.c.owner == caller.owner, videos.c.status.in_(("queued", "in_progress")))
-    ).scalar_one()
+    waiting, *stored = connection.execute(_ROOM, {"owner": caller.owner}).one()
     if waiting >= caller.limits.queued_videos:
         raise too_many(
             f"{waiting} videos of this key wait or are being made, and {caller.limits.queued_videos} may; try again "
@@ -54,12 +67,16 @@ def check_room(connection: sa.Connection, caller: Caller) -> None:
             5,
             "queue_full",
         )
-    check_storage(connection, caller, 0)
+    _check_storage(caller, sum(stored))
 
 
 def check_storage(connection: sa.Connection, caller: Caller, more: int) -> None:
     """`ApiError` 429 when `more` bytes do not fit into what the key may store."""
-    used = more + stored_bytes(connection, caller.owner)
+    _, *stored = connection.execute(_ROOM, {"owner": caller.owner}).one()
+    _check_storage(caller, more + sum(stored))
+
+
+def _check_storage(caller: Caller, used: int) -> None:
     if used > caller.limits.storage_mb * MEGABYTE:
         raise too_many(
             f"This key stores {used / MEGABYTE:.0f} MB with this, and {caller.limits.storage_mb} MB may be; "
@@ -67,18 +84,6 @@ def check_storage(connection: sa.Connection, caller: Caller, more: int) -> None:
             60,
             "storage_full",
         )
-
-
-def stored_bytes(connection: sa.Connection, owner: str) -> int:
-    sums = [
-        connection.execute(sa.select(sa.func.sum(column)).where(table.c.owner == owner)).scalar() or 0
-        for table, column in (
-            (videos, videos.c.stored_bytes),
-            (files, files.c.bytes),
-            (characters, characters.c.bytes),
-        )
-    ]
-    return int(sum(sums))
 
 
 def too_many(message: str, seconds: int, code: str = "rate_limit_exceeded") -> ApiError:

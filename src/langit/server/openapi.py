@@ -14,6 +14,9 @@ from langit.server.schema import (
     BatchCreate,
     CharacterCreate,
     EndpointCreate,
+    EndpointRotate,
+    EndpointTest,
+    EndpointUpdate,
     ErrorBody,
     VideoBlend,
     VideoCreate,
@@ -41,6 +44,9 @@ BODIES: tuple[type[BaseModel], ...] = (
     CharacterCreate,
     BatchCreate,
     EndpointCreate,
+    EndpointUpdate,
+    EndpointRotate,
+    EndpointTest,
 )
 SHOWN: tuple[type[BaseModel], ...] = (*BODIES, ErrorBody)
 

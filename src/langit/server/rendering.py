@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import numpy as np
 from PIL import Image
 
 from langit.catalog import Bundle, load
-from langit.conditioning import Known
 from langit.editing import (
     Course,
     Edit,
@@ -28,21 +26,19 @@ from langit.editing import (
     remix,
     storyboard,
 )
-from langit.generate import OnStep, Sampler
+from langit.editing.marking import marked
+from langit.generate import OnStep
 from langit.media import open_frames, probe, sprite_sheet, thumbnail
 from langit.provenance import (
     Identity,
     Payload,
-    can_mark,
     check_frames,
     load_policy,
-    mark,
     seal,
 )
 from langit.types import Frames, Video
 
 MOST_SPRITES = 100
-MARKED_FRAMES = 64  # at a time: a video of any length is marked in constant memory
 
 
 class Refusal(Exception):
@@ -75,11 +71,9 @@ def render(job: Mapping[str, Any], folder: Path, device: str, on_step: OnStep) -
     with _inside(folder):  # so that what is written about sources names no folder of this machine
         edit = _edit(job, device)
         target = Path("video.mp4")
-        marked = job["provenance"].get("watermark", False)
         instance = Identity.load_or_create(Path(job["provenance"]["identity"]))
-        height, width = edit.size
-        if marked and can_mark((edit.num_frames, height, width, 3)):
-            edit = replace(edit, making=_marked(edit, Payload(instance.mark)))
+        if job["provenance"].get("watermark", False):
+            edit = marked(edit, Payload(instance.mark))
         edit.save(target, overwrite=True, on_step=_Overall(edit, load(job["model"], device), on_step))
         chosen, info = _chosen_frames(target), probe(target)
         _check(chosen, job)
@@ -191,28 +185,6 @@ class _Overall:
         self._last = done
         expected = max(self._expected, self._windows + 1)
         self._on_step(self._windows * steps + done, expected * steps)
-
-
-def _marked(edit: Edit, payload: Payload) -> Callable[[Sampler, OnStep | None], Generator[Frames, None, Known | None]]:
-    """The edit's frames with the watermark in them. What they end with is not handed on: it has no mark."""
-
-    def making(sampler: Sampler, on_step: OnStep | None) -> Generator[Frames, None, Known | None]:
-        frames = edit.making(sampler, on_step)
-        held: list[Frames] = []
-        while group := list(islice(frames, MARKED_FRAMES)):
-            # Too few at the end for a mark of their own: they share that of the frames before.
-            if held and not can_mark((len(group), *group[0].shape)):
-                yield from mark(np.stack([*held, *group]), payload)
-                held = []
-                break
-            if held:
-                yield from mark(np.stack(held), payload)
-            held = group
-        if held:
-            yield from mark(np.stack(held), payload)
-        return None
-
-    return making
 
 
 def _chosen_frames(path: Path) -> Frames:

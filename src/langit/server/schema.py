@@ -213,15 +213,38 @@ class BatchCreate(_Body):
     metadata: dict[str, str] | None = None
 
 
+EventType = Literal["video.completed", "video.failed", "batch.completed", "batch.failed", "batch.cancelled"]
+EndpointName = Annotated[str, Field(min_length=1, max_length=200)]
+EndpointUrl = Annotated[str, Field(min_length=1, max_length=2000)]
+EventTypes = Annotated[list[EventType], Field(min_length=1, max_length=20)]
+
+
 class EndpointCreate(_Body):
     """POST /webhook_endpoints."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    url: Annotated[str, Field(min_length=1, max_length=2000)]
-    event_types: Annotated[
-        list[Literal["video.completed", "video.failed", "batch.completed", "batch.failed", "batch.cancelled"]],
-        Field(min_length=1),
-    ]
+    name: EndpointName
+    url: EndpointUrl
+    event_types: EventTypes
+
+
+class EndpointUpdate(_Body):
+    """POST /webhook_endpoints/{id}: what is to change."""
+
+    name: EndpointName | None = None
+    url: EndpointUrl | None = None
+    event_types: EventTypes | None = None
+
+
+class EndpointRotate(_Body):
+    """POST /webhook_endpoints/{id}/rotate_secret."""
+
+    keep_old_secret_active_for_24_hours: bool = False
+
+
+class EndpointTest(_Body):
+    """POST /webhook_endpoints/{id}/test."""
+
+    event_type: EventType
 
 
 class VideoError(BaseModel):

@@ -49,6 +49,7 @@ videos = sa.Table(
     sa.Column("completed_at", sa.BigInteger),
     sa.Column("expires_at", sa.BigInteger),
     sa.Index("videos_of_owner", "owner", "number"),
+    sa.Index("videos_room_of_owner", "owner", "status", "stored_bytes"),  # what `limits` counts, without the rows
     sa.Index("videos_by_status", "status"),
     sa.Index("videos_by_expiry", "expires_at"),
     sqlite_autoincrement=True,
@@ -110,10 +111,21 @@ endpoints = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("event_types", sa.JSON, nullable=False),
-    sa.Column("secret", sa.Text, nullable=False),  # in clear: it signs
+    sa.Column(
+        "secret", sa.Text, nullable=False
+    ),  # in clear: it signs; the one before it may follow, see webhooks.rotated
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("updated_at", sa.BigInteger, nullable=False),
     sqlite_autoincrement=True,
+)
+
+previews = sa.Table(  # the latest picture of a video that is being made and watched; gone when it ends
+    "previews",
+    metadata,
+    sa.Column("video_id", sa.String(64), primary_key=True),
+    sa.Column("watched_at", sa.Float, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False, default=0),
+    sa.Column("picture", sa.LargeBinary),
 )
 
 deliveries = sa.Table(

@@ -175,7 +175,7 @@ def _beat(database: Any, name: str, devices: list[Device], started: int) -> None
         reaches |= device.reaches
         verbs = device.verbs
     values = {"models": reaches, "verbs": verbs, "started_at": started, "seen_at": time.time()}
-    with database.write() as connection:
+    with database.write(lasting=False) as connection:
         done = connection.execute(workers.update().where(workers.c.id == name).values(**values))
         if done.rowcount == 0:
             connection.execute(workers.insert().values(id=name, **values))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import secrets
 import shutil
@@ -30,6 +31,9 @@ CRASHES = 2
 TROUBLES = 5
 """How often the database or the storage may fail over one job."""
 REPORT_SECONDS = 0.25
+LOOK_SECONDS = 1.0
+WINDOWS = ".langit"
+"""Where the engine keeps the windows of a job, in the job's folder."""
 MODERATION = "moderation_blocked"
 _TYPES = {"video": "video/mp4", "thumbnail": "image/webp", "spritesheet": "image/jpeg"}
 
@@ -90,7 +94,9 @@ class Workshop:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             job = self._job(row, folder)
-            outcome = device.make(job, folder, self._reporter(identifier))
+            windows = Windows(self.storage, identifier, folder / WINDOWS)
+            windows.bring()
+            outcome = device.make(job, folder, Report(self.jobs, identifier, windows))
             self._store(identifier, folder, outcome)
         except JobCancelled:
             pass
@@ -98,6 +104,7 @@ class Workshop:
             if refused.code == MODERATION:
                 self.jobs.refused(row["owner"], identifier, "frames", {"message": str(refused)})
             self.jobs.fail(identifier, refused.code, str(refused))
+        self._forget(identifier)
         shutil.rmtree(folder, ignore_errors=True)
 
     def _job(self, row: Row, folder: Path) -> dict[str, Any]:
@@ -108,19 +115,6 @@ class Workshop:
             self.storage.fetch(key, target)
             inputs[name] = target.name
         return {**row["request"], "prompt": row["prompt"], "inputs": inputs, "provenance": self.provenance}
-
-    def _reporter(self, identifier: str) -> Callable[[int, int], bool]:
-        told, last = -1, 0.0
-
-        def report(done: int, steps: int) -> bool:
-            nonlocal told, last
-            percent, now = min(99, 100 * done // max(1, steps)), time.monotonic()
-            if now - last < REPORT_SECONDS and done < steps:
-                return True
-            told, last = percent, now
-            return self.jobs.progress(identifier, percent)
-
-        return report
 
     def _store(self, identifier: str, folder: Path, outcome: dict[str, Any]) -> None:
         """The files first, under a name that no other attempt has; then, in one transaction, that they are the video's."""
@@ -140,10 +134,73 @@ class Workshop:
         if not self.jobs.complete(identifier, made):
             self.storage.remove(prefix)
 
+    def _forget(self, identifier: str) -> None:
+        """What only an unfinished job needs."""
+        try:
+            self.storage.remove(f"videos/{identifier}/windows")
+        except OSError:  # it goes with the video
+            log.exception("%s: its windows stay", identifier)
+
     def _leave_when_stopping(self) -> None:
         """A worker that is being stopped leaves its jobs as they are: whoever comes next goes on with them."""
         while self.stopping.is_set():
             time.sleep(60)
+
+
+class Windows:
+    """The windows of a long job in the storage, so that whichever machine goes on with it need not make them again."""
+
+    def __init__(self, storage: Storage, identifier: str, folder: Path) -> None:
+        self._storage, self._prefix, self._folder = storage, f"videos/{identifier}/windows", folder
+        self._stored: set[str] = set()
+
+    def bring(self) -> None:
+        """Fetch those that are not here."""
+        self._stored = set(self._storage.children(self._prefix))
+        for name in self._stored:
+            target = self._folder / name
+            if not target.exists():
+                self._folder.mkdir(parents=True, exist_ok=True)
+                aside = target.with_suffix(".fetched")
+                self._storage.fetch(f"{self._prefix}/{name}", aside)
+                os.replace(aside, target)
+
+    def keep(self) -> None:
+        """Store those that are new. That it cannot be done is no reason to end the job."""
+        for path in self._folder.glob("*.safetensors"):
+            if path.name not in self._stored:
+                self._stored.add(path.name)
+                try:
+                    self._storage.put(f"{self._prefix}/{path.name}", path)
+                except OSError:
+                    log.exception("a window of %s was not stored", self._prefix)
+
+
+class Report:
+    """Tells the database how a job goes."""
+
+    def __init__(self, jobs: Jobs, identifier: str, windows: Windows) -> None:
+        self._jobs, self._identifier, self._windows = jobs, identifier, windows
+        self._told = self._looked = -1e9
+        self._watching = False
+
+    def progress(self, done: int, steps: int) -> bool:
+        now = time.monotonic()
+        if now - self._told < REPORT_SECONDS and done < steps:
+            return True
+        self._told = now
+        if done < steps:  # of the last window a file is made at once
+            self._windows.keep()
+        return self._jobs.progress(self._identifier, min(99, 100 * done // max(1, steps)))
+
+    def is_watching(self) -> bool:
+        now = time.monotonic()
+        if now - self._looked > LOOK_SECONDS:
+            self._looked, self._watching = now, self._jobs.is_watched(self._identifier)
+        return self._watching
+
+    def preview(self, picture: bytes) -> None:
+        self._jobs.preview(self._identifier, picture)
 
 
 def launch(

@@ -1,9 +1,11 @@
 """What prompt following says of the simulator's own clips (its ceiling), of shuffled prompts (chance), and how long it takes.
 
-    python benchmarks/observation_ceiling.py --clips 300
+    python benchmarks/observation_ceiling.py --clips 200 --workers 5 --seed 20
+    python benchmarks/observation_ceiling.py --floors 6      # instead: physics, permanence and stability, of so many clips
 
-Prints a table per attribute: how many clips it was asked of, the ceiling, its 95% interval (Wilson), and the share on
-shuffled prompts beside chance (every clip against every other's prompt). Results are in `observation_ceiling.md`.
+Every worker asks scenes of another seed. Prints a table per attribute: how many clips it was asked of,
+the ceiling, its 95% interval (Wilson), the share on shuffled prompts, and chance (every clip against every other's
+prompt). Results are in `observation_ceiling.md`.
 """
 
 from __future__ import annotations
@@ -12,12 +14,19 @@ import argparse
 import math
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 import torch
 
+from langit.evaluation.curves import read
 from langit.evaluation.observation import Observation, observe
+from langit.evaluation.papers import Form, Paper
 from langit.evaluation.prompt_following import chance, score, shares, shuffled
 from langit.evaluation.prompts import ATTRIBUTES, Prompt, answer, make_prompts
+from langit.evaluation.report import told
+
+TASKS = ("uniform", "collision", "parabola", "fall", "bounce", "occlusion", "static", "extension", "pan")
 
 
 def interval(share: float, count: int) -> tuple[float, float]:
@@ -27,22 +36,43 @@ def interval(share: float, count: int) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clips", type=int, default=300)
-    parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--wrong", action="store_true", help="list what was answered wrongly")
-    arguments = parser.parse_args()
+def asked_and_seen(seed: int, clips: int, size: int) -> tuple[tuple[Prompt, ...], list[Observation], float]:
+    """Prompts, what is seen in the simulator's clips for them, and the CPU seconds that seeing took."""
     torch.set_num_threads(1)
-    prompts = make_prompts(arguments.clips, seed=arguments.seed, languages=("en",), details=("dense",))
-    seen: list[Observation] = []
-    spent = 0.0
+    prompts = make_prompts(clips, seed=seed, languages=("en",), details=("dense",))
+    seen, spent = [], 0.0
     for prompt in prompts:
-        frames, _ = answer(prompt, arguments.size, arguments.size)
+        frames, _ = answer(prompt, size, size)
         began = time.process_time()
         seen.append(observe(frames, 8.0))
         spent += time.process_time() - began
+    return prompts, seen, spent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, default=240)
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0, help="of the first worker's scenes")
+    parser.add_argument("--floors", type=int, default=0, metavar="CLIPS", help="of every staged task, instead")
+    parser.add_argument("--wrong", action="store_true", help="list what was answered wrongly")
+    arguments = parser.parse_args()
+    if arguments.floors:
+        torch.set_num_threads(1)
+        print_floors(arguments.floors, arguments.size)
+        return
+    each = arguments.clips // arguments.workers
+    with ProcessPoolExecutor(arguments.workers) as pool:
+        parts = list(
+            pool.map(
+                partial(asked_and_seen, clips=each, size=arguments.size),
+                range(arguments.seed, arguments.seed + arguments.workers),
+            )
+        )
+    prompts = tuple(prompt for part in parts for prompt in part[0])
+    seen = [one for part in parts for one in part[1]]
+    spent = sum(part[2] for part in parts)
     answers = [score(one, prompt.expectation) for one, prompt in zip(seen, prompts, strict=True)]
     order = shuffled(len(prompts), 0)
     mixed = shares([score(one, prompts[k].expectation) for one, k in zip(seen, order, strict=True)])
@@ -50,7 +80,7 @@ def main() -> None:
     by_chance = chance([seen[k] for k in some], [prompts[k].expectation for k in some])
     ceiling = shares(answers)
     print(
-        f"{len(prompts)} clips of {arguments.size}x{arguments.size}: {1000 * spent / len(prompts):.0f} ms of CPU each"
+        f"{len(prompts)} clips of {arguments.size}x{arguments.size}: {1000 * spent / len(prompts):.0f} ms of CPU each\n"
     )
     print("| attribute | asked | ceiling | 95% | shuffled | chance |\n|---|---|---|---|---|---|")
     for attribute in ATTRIBUTES:
@@ -66,10 +96,19 @@ def main() -> None:
         list_wrong(prompts, seen, answers)
 
 
+def print_floors(count: int, size: int) -> None:
+    """What the measures of the staged tasks read of the simulator's own clips."""
+    form = Form(height=size, width=size, frames=33, fps=8.0, max_frames=65, given=5)
+    clips = [Paper(task, number, 0, form).own() for task in TASKS for number in range(count)]
+    print("| part | measure | simulator | prompts |\n|---|---|---|---|")
+    for one in read(clips):
+        print(f"| {one.part} | {one.name} | {told(one.estimated(), one.unit)} | {len(one.values)} |")
+
+
 def list_wrong(prompts: tuple[Prompt, ...], seen: list[Observation], answers: list[dict]) -> None:
     confusions: Counter = Counter()
-    for prompt, one, told in zip(prompts, seen, answers, strict=True):
-        wrong = [attribute for attribute, right in told.items() if right is False]
+    for prompt, one, answered in zip(prompts, seen, answers, strict=True):
+        wrong = [attribute for attribute, right in answered.items() if right is False]
         if wrong:
             wanted = prompt.expectation
             print(f"\n{prompt.seed} {wrong}")
@@ -93,7 +132,7 @@ def list_wrong(prompts: tuple[Prompt, ...], seen: list[Observation], answers: li
             ("camera", prompt.expectation.camera_move, one.camera_move),
             ("light_side", prompt.expectation.light_side, one.light_side),
         ):
-            if asked != got:
+            if asked is not None and asked != got:
                 confusions[attribute, asked, got] += 1
     for line in confusions.most_common(20):
         print(line)

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from langit.evaluation.asked import Sight
 from langit.evaluation.corruptions import corrupt
 from langit.evaluation.observation import Observation, observe
 from langit.evaluation.observation.backdrop import flow
-from langit.evaluation.prompt_following import score, shares
+from langit.evaluation.prompt_following import chance, score, shares
 from langit.evaluation.prompts import expectation_of
 from langit.simulator.facts import read_facts
 from langit.simulator.plans import plan
@@ -28,25 +29,28 @@ def clips() -> list[tuple]:
     for seed in range(FIRST, FIRST + CLIPS):
         scene = plan(seed, split="test")
         frames, truth = render([scene], 64, 64)[0]
-        found.append((frames, truth, read_facts(scene, truth)))
+        facts = read_facts(scene, truth)
+        found.append((frames, truth, facts, Sight.of(scene, truth, facts)))
     return found
 
 
 @pytest.fixture(scope="module")
 def seen(clips) -> list[Observation]:
-    return [observe(frames, 8.0) for frames, _, _ in clips]
+    return [observe(frames, 8.0) for frames, *_ in clips]
 
 
 def test_ground_light_and_camera_are_seen(clips, seen):
     for name in ("ground", "light_time"):
-        right = [getattr(one, name) == getattr(facts, name) for one, (_, _, facts) in zip(seen, clips, strict=True)]
+        right = [getattr(one, name) == getattr(facts, name) for one, (_, _, facts, _) in zip(seen, clips, strict=True)]
         assert np.mean(right) >= 0.9, name
-    assert np.mean([one.camera_move == facts.camera_move for one, (_, _, facts) in zip(seen, clips, strict=True)]) > 0.7
+    assert (
+        np.mean([one.camera_move == facts.camera_move for one, (_, _, facts, _) in zip(seen, clips, strict=True)]) > 0.8
+    )
 
 
 def test_things_are_found_where_they_are_to_a_fraction_of_a_pixel(clips, seen):
     errors, found, all_things = [], 0, 0
-    for (_, truth, facts), one in zip(clips, seen, strict=True):
+    for (_, truth, facts, _), one in zip(clips, seen, strict=True):
         area = np.stack([(truth.segmentation == 2 + k).sum((1, 2)) for k in range(len(facts.things))])
         for k, thing in enumerate(facts.things):
             if thing.is_prop or area[k].max() < 60:
@@ -66,13 +70,19 @@ def test_things_are_found_where_they_are_to_a_fraction_of_a_pixel(clips, seen):
     assert np.median(errors) < 0.5
 
 
+LEAST = {
+    "count": 0.8, "colour": 0.9, "shape": 0.6, "event": 0.8, "direction": 0.8, "camera": 0.8, "light": 0.9, "ground": 0.9,
+}  # fmt: skip
+"""What even so few clips must reach; benchmarks/observation_ceiling.md has the shares of many."""
+
+
 def test_most_of_what_is_asked_is_seen_and_little_of_what_is_asked_of_others(clips, seen):
-    asked = [expectation_of(facts) for _, _, facts in clips]
+    asked = [expectation_of(sight) for *_, sight in clips]
     right = shares([score(one, two) for one, two in zip(seen, asked, strict=True)])
-    mixed = shares([score(one, two) for one, two in zip(seen, asked[1:] + asked[:1], strict=True)])
-    for name in ("colour", "ground", "light", "camera"):
-        assert right[name] > (mixed[name] or 0) + 0.2, name
-    assert right["colour"] >= 0.8
+    mixed = chance(seen, asked)
+    for name, least in LEAST.items():
+        assert right[name] >= least, name
+        assert mixed[name] < right[name] - 0.2, name
 
 
 def test_larger_frames_are_seen_alike(clips):
@@ -88,7 +98,7 @@ def test_larger_frames_are_seen_alike(clips):
 def test_a_mirrored_clip_is_seen_mirrored(clips, seen):
     turned = {"left": "right", "right": "left"}
     compared = 0
-    for (frames, _, _), one in list(zip(clips, seen, strict=True))[:6]:
+    for (frames, *_), one in list(zip(clips, seen, strict=True))[:6]:
         mirrored = observe(corrupt(frames, "mirror", 1), 8.0)
         assert mirrored.ground == one.ground
         assert mirrored.light_time == one.light_time
@@ -102,7 +112,7 @@ def test_a_mirrored_clip_is_seen_mirrored(clips, seen):
 
 
 def test_what_vanishes_is_not_seen_after(clips):
-    frames, truth, facts = clips[0]
+    frames, truth, facts, _ = clips[0]
     masks = truth.segmentation == 2
     late = []
     for strength in (0.0, 0.3, 0.6):
@@ -113,7 +123,7 @@ def test_what_vanishes_is_not_seen_after(clips):
 
 
 def test_a_recoloured_thing_is_followed_and_its_colours_told(clips):
-    frames, truth, _ = clips[0]
+    frames, truth, *_ = clips[0]
     damaged = observe(corrupt(frames, "recolour", 0.3, masks=truth.segmentation == 2), 8.0)
     colours = {value for track in damaged.tracks for value in track.colours_seen if value >= 0}
     before = {value for track in observe(frames, 8.0).tracks for value in track.colours_seen if value >= 0}
@@ -139,7 +149,7 @@ def test_an_empty_sky_and_ground_show_nothing():
 
 
 def test_one_frame_is_enough_to_say_what_is_there(clips):
-    frames, _, facts = clips[0]
+    frames, _, facts, _ = clips[0]
     one = observe(frames[:1], 8.0)
     assert one.camera_move == "static"
     assert one.ground == facts.ground

@@ -86,6 +86,12 @@ def test_relations_hold_from_either_side():
     assert score(observation(*tracks, relations=(Relation("left_of", 0, 1),)), asked)["relation"] is False
 
 
+def test_matte_and_rubber_look_alike_and_metal_does_not():
+    asked = Expectation(things=(Wanted("red", "ball", "rubber"),))
+    seen = [observation(track("red", "ball", material)) for material in ("matte", "rubber", "metal")]
+    assert [score(one, asked)["material"] for one in seen] == [True, True, False]
+
+
 def test_things_are_matched_by_all_that_is_known_of_them():
     seen = observation(track("red", "cube", "metal", "small"), track("red", "cube", "matte", "large"))
     wanted = Expectation(things=(Wanted("red", "cube", "matte", "large"), Wanted("red", "cube", "metal", "small")))

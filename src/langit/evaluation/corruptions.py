@@ -18,7 +18,7 @@ from langit.types import Frames, InputError
 
 Kind = Literal[
     "recolour", "reshape", "vanish", "teleport", "freeze", "reverse", "mirror", "shuffle", "flicker", "jitter", "blur", "noise",
-    "darken", "upside_down",
+    "darken", "upside_down", "drift", "seam",
 ]  # fmt: skip
 Masks = NDArray[np.bool_]
 
@@ -34,8 +34,11 @@ class Corruption:
     needs_masks: bool = False
 
 
-def corrupt(frames: Frames, kind: Kind, strength: float, *, masks: Masks | None = None, seed: int = 0) -> Frames:
-    """`frames` (F, H, W, 3) damaged. `masks` (F, H, W) show the thing that is damaged, for the kinds that need it.
+def corrupt(
+    frames: Frames, kind: Kind, strength: float, *, masks: Masks | None = None, seed: int = 0, at: int | None = None
+) -> Frames:
+    """`frames` (F, H, W, 3) damaged. `masks` (F, H, W) show the thing that is damaged, for the kinds that need it; `at` is
+    the frame at which a seam lies, the middle one if None.
 
     Raises InputError for an unknown kind, a strength outside [0, 1] and missing masks.
     """
@@ -50,7 +53,10 @@ def corrupt(frames: Frames, kind: Kind, strength: float, *, masks: Masks | None 
         return frames
     given = np.zeros(frames.shape[:3], bool) if masks is None else masks
     pixels = (frames / 255).astype(np.float32)
-    damaged = corruption.apply(pixels, given, strength, np.random.default_rng(seed))
+    if kind == "seam":
+        damaged = _seam(pixels, strength, len(frames) // 2 if at is None else at)
+    else:
+        damaged = corruption.apply(pixels, given, strength, np.random.default_rng(seed))
     return np.rint(np.clip(damaged, 0, 1) * 255).astype(np.uint8)
 
 
@@ -195,6 +201,24 @@ def _upside_down(
     return moved
 
 
+def _drift(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Colours that go steadily, by up to a fifth of the range, towards a warm grey."""
+    share = 0.4 * strength * np.linspace(0, 1, len(frames), dtype=np.float32)[:, None, None, None]
+    return np.asarray(frames + share * (np.array([0.6, 0.5, 0.4], np.float32) - frames), np.float32)
+
+
+def _seam(frames: NDArray[np.float32], strength: float, at: int) -> NDArray[np.float32]:
+    """A join at which all becomes darker, by up to a quarter."""
+    after = (np.arange(len(frames)) >= at)[:, None, None, None]
+    return np.where(after, frames * np.float32(1 - 0.25 * strength), frames)
+
+
+def _seam_in_the_middle(
+    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    return _seam(frames, strength, len(frames) // 2)
+
+
 def _late(num_frames: int, strength: float) -> Masks:
     late: Masks = np.arange(num_frames) >= num_frames - round(num_frames * strength)
     return late
@@ -245,5 +269,7 @@ CORRUPTIONS: dict[str, Corruption] = {
     "blur": Corruption(_blur, ("shape", "material"), ("light",)),
     "noise": Corruption(_noise, ("stability", "material"), ("light",)),
     "darken": Corruption(_darken, ("light",), ("direction",)),
+    "drift": Corruption(_drift, ("stability",), ("count", "direction", "ground")),
+    "seam": Corruption(_seam_in_the_middle, ("stability",), ("count", "direction", "ground")),
     "upside_down": Corruption(_upside_down, ("physics", "event"), ("colour", "light", "ground"), True),
 }

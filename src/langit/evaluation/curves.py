@@ -4,36 +4,89 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
-from langit.evaluation import permanence, physics, stability
+from langit.evaluation import following, permanence, physics, stability
 from langit.evaluation.corruptions import CORRUPTIONS, Kind, corrupt
 from langit.evaluation.distribution import kernel_distance
 from langit.evaluation.features import features
 from langit.evaluation.footage import Examined
 from langit.evaluation.papers import Paper
 from langit.evaluation.statistics import Reading
+from langit.evaluation.violations import against_gravity, passing, with_shadow_frozen
+from langit.simulator.render import render
 from langit.types import Frames
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-IDENTITY = "things that keep their identity, extended clips"
-WATCHED: tuple[tuple[Kind, str, str, float], ...] = (
-    ("teleport", "uniform", "velocity error, uniform", 1.0),
-    ("shuffle", "uniform", "velocity error, uniform", 1.0),
-    ("jitter", "uniform", "uniform motion, spread of speed", 1.0),
-    ("upside_down", "fall", "gravity, relative error", 0.5),
-    ("vanish", "occlusion", "occluded things that reappear", 0.75),
-    ("vanish", "extension", "right number of things, extended clips", 1.0),
-    ("recolour", "extension", IDENTITY, 1.0),
-    ("flicker", "static", "flicker, static scenes", 1.0),
-    ("noise", "static", "flicker, static scenes", 1.0),
-)
-"""(kind of corruption, task whose clips are damaged, the reading that must worsen, the greatest strength: beyond it the
-thing is out of the frame, or never there)."""
-BLURRED: Kind = "blur"  # what the kernel distance must notice
+SCENE_KINDS = ("pass through", "reversed gravity", "frozen shadow")
+"""Damage that is done to the scene, and rendered."""
 
-Measure = Callable[[Sequence[Examined]], list[Reading]]
+
+@dataclass(frozen=True)
+class Watch:
+    """A kind of damage, and what must notice it."""
+
+    kind: str
+    task: str
+    """The task whose clips are damaged."""
+    name: str
+    """The reading that must worsen."""
+    top: float = 1.0
+    """The greatest strength: beyond it the thing is out of the frame, or never there."""
+    also: tuple[str, ...] = ()
+    """Other readings of the same clips that the damage truly concerns; all others must stay as they are."""
+
+
+VELOCITIES = tuple(
+    f"velocity error, {task}{how}" for task in ("uniform", "collision") for how in ("", " (as PhyWorld reads)")
+)
+APART, MOMENTUM = "collisions without interpenetration", "momentum, relative error"
+SHADOWS, SPREAD = "shadows that go with their things", "uniform motion, spread of speed"
+COUNT, IDENTITY = "right number of things, extended clips", "things that keep their identity, extended clips"
+COLOUR, SEAM, FLICKER = "things that keep their colour", "seam error at joins", "flicker, static scenes"
+LOOKS = tuple(f"{name}, English" for name in ("shape", "binding", "material", "size", "colour"))
+DEEDS = tuple(f"{name}, English" for name in ("event", "direction", "order", "relation"))
+WATCHED = (
+    Watch("teleport", "uniform", VELOCITIES[0], also=(*VELOCITIES, SPREAD, SHADOWS)),
+    Watch("shuffle", "uniform", VELOCITIES[0], also=(*VELOCITIES, SPREAD)),
+    Watch("jitter", "uniform", SPREAD, also=(*VELOCITIES, SHADOWS)),
+    Watch("frozen shadow", "uniform", SHADOWS),
+    Watch(
+        "pass through",
+        "collision",
+        VELOCITIES[2],
+        0.6,
+        also=(*VELOCITIES, APART, MOMENTUM),
+    ),
+    Watch(
+        "pass through",
+        "collision",
+        APART,
+        also=(*VELOCITIES, MOMENTUM, "things followed, collision"),
+    ),
+    Watch("reversed gravity", "fall", "gravity, relative error", 0.5, also=("things at rest on something",)),
+    Watch("vanish", "occlusion", "occluded things that reappear", 0.75, also=("exit time error",)),
+    Watch("vanish", "extension", COUNT, also=(IDENTITY,)),
+    Watch("recolour", "extension", IDENTITY, also=(COLOUR,)),
+    Watch("recolour", "extension", COLOUR, 0.5, also=(IDENTITY,)),
+    Watch("seam", "extension", SEAM),
+    Watch("drift", "extension", "drift of the background"),
+    Watch("flicker", "static", FLICKER),
+    Watch("noise", "static", FLICKER, 0.4),
+    Watch("recolour", "world", "colour, English", also=(*LOOKS, "count, English")),
+    Watch("reshape", "world", "shape, English", also=LOOKS),
+    Watch("mirror", "world", "direction, English", also=(*LOOKS, *DEEDS, "light side, English", "camera, English")),
+    Watch(
+        "darken",
+        "world",
+        "light, English",
+        also=(*LOOKS, *DEEDS, "light side, English", "count, English", "camera, English", "ground, English"),
+    ),
+    Watch("vanish", "world", "count, English", also=(*LOOKS, *DEEDS)),
+)
+BLURRED: Kind = "blur"  # what the kernel distance must notice
 
 
 @dataclass(frozen=True)
@@ -49,12 +102,30 @@ class Curve:
     values: tuple[float, ...]
 
 
-def curve(kind: Kind, task: str, name: str, papers: Sequence[Paper], strengths: Sequence[float] = STRENGTHS) -> Curve:
-    """The reading `name` of a task's own clips under a corruption of each strength."""
-    readings = [_named(name, [damaged(paper, kind, strength) for paper in papers]) for strength in strengths]
+def curve(watch: Watch, papers: Sequence[Paper], strengths: Sequence[float] = STRENGTHS) -> Curve:
+    """What is watched, on a task's own clips under damage of each strength (a share of the greatest)."""
+    readings = [
+        named(watch.name, read([damaged(paper, watch.kind, watch.top * share) for paper in papers]))
+        for share in strengths
+    ]
     estimates = [one.estimated() for one in readings]
     values = tuple(np.nan if one is None else one.value for one in estimates)
-    return Curve(kind, task, name, readings[0].unit, readings[0].better, tuple(strengths), values)
+    told = tuple(watch.top * share for share in strengths)
+    return Curve(watch.kind, watch.task, watch.name, readings[0].unit, readings[0].better, told, values)
+
+
+def read(clips: Sequence[Examined]) -> list[Reading]:
+    """All readings of clips but those of distributions; of clips made for prompts, how they follow them."""
+    if all(clip.asked is not None for clip in clips):
+        return following.measure(clips)
+    return [one for measure in (physics.measure, permanence.measure, stability.measure) for one in measure(clips)]
+
+
+def named(name: str, readings: Sequence[Reading]) -> Reading:
+    for reading in readings:
+        if reading.name == name:
+            return reading
+    raise ValueError(f"no measure reads {name!r}")
 
 
 def distance_curve(real: Sequence[Frames], others: Sequence[Frames], strengths: Sequence[float] = STRENGTHS) -> Curve:
@@ -66,21 +137,31 @@ def distance_curve(real: Sequence[Frames], others: Sequence[Frames], strengths: 
     return Curve(BLURRED, "world", "kernel distance", "/1000", "lower", tuple(strengths), tuple(values))
 
 
-def damaged(paper: Paper, kind: Kind, strength: float) -> Examined:
+def damaged(paper: Paper, kind: str, strength: float) -> Examined:
     """The simulator's own clip for a paper, damaged; the thing that is damaged is the one that acts."""
     own = paper.own()
+    if kind in SCENE_KINDS:
+        return replace(own, frames=_rendered(paper, kind, strength))
     truth = paper.rendered[1]
     actor = own.told.actors[0]
-    masks = truth.segmentation == 2 + actor if CORRUPTIONS[kind].needs_masks else None
-    return replace(own, frames=corrupt(own.frames, kind, strength, masks=masks, seed=paper.number))
+    name = cast(Kind, kind)
+    masks = truth.segmentation == 2 + actor if CORRUPTIONS[name].needs_masks else None
+    at = paper.joins[0] if paper.joins else None
+    return replace(own, frames=corrupt(own.frames, name, strength, masks=masks, seed=paper.number, at=at))
 
 
-def _named(name: str, clips: Sequence[Examined]) -> Reading:
-    for measure in (physics.measure, permanence.measure, stability.measure):
-        for reading in measure(clips):
-            if reading.name == name:
-                return reading
-    raise ValueError(f"no measure reads {name!r}")
+def _says_all(paper: Paper) -> bool:
+    """Whether a paper is one of the four of its prompt's scene, or of none."""
+    return paper.asked is None or (paper.asked.language, paper.asked.detail) == ("en", "dense")
+
+
+def _rendered(paper: Paper, kind: str, strength: float) -> Frames:
+    """The paper's scene with what cannot be in it."""
+    height, width = paper.form.height, paper.form.width
+    if kind == "frozen shadow":
+        return with_shadow_frozen(paper.scene, strength, height, width)
+    changed = {"pass through": passing, "reversed gravity": against_gravity}[kind](paper.scene, strength)
+    return render([changed], height, width, truth=False)[0][0]
 
 
 def curves(
@@ -88,11 +169,11 @@ def curves(
 ) -> tuple[Curve, ...]:
     """All curves, each of `count` clips, of the tasks that are among the papers."""
     drawn = []
-    for done, (kind, task, name, top) in enumerate(WATCHED):
+    for done, watch in enumerate(WATCHED):
         on_progress("corrupted clips", done, len(WATCHED) + 1)
-        of_task = [paper for paper in papers if paper.task == task][:count]
+        of_task = [paper for paper in papers if paper.task == watch.task and _says_all(paper)][:count]
         if of_task:
-            drawn.append(curve(kind, task, name, of_task, [top * strength for strength in STRENGTHS]))
+            drawn.append(curve(watch, of_task))
     if len(real) >= 4:
         drawn.append(distance_curve(real[: len(real) // 2], real[len(real) // 2 :]))
     on_progress("corrupted clips", len(WATCHED) + 1, len(WATCHED) + 1)

@@ -20,7 +20,7 @@ from PIL import Image
 
 from langit.catalog import Bundle
 from langit.evaluation import distribution, expectation, following, permanence, physics, stability
-from langit.evaluation.curves import Curve, curves
+from langit.evaluation.curves import WATCHED, Curve, curves
 from langit.evaluation.expectation import Surprise, surprise
 from langit.evaluation.footage import Examined
 from langit.evaluation.papers import NAMES, Form, Paper, answer, set_papers
@@ -36,7 +36,8 @@ from langit.types import Frames, InputError, Video
 
 BATCH = 4  # clips made in one pack
 FORMAT = 1
-SECONDS_PER_CLIP = 0.4  # of measuring, for the time that is told first
+SECONDS_PER_CLIP = 0.15  # of rendering and of measuring, for the time that is told first
+SECONDS_PER_CURVE = 0.6  # and clip
 FEWEST_REAL = 24  # real clips that the distribution is held against
 
 
@@ -47,7 +48,7 @@ class Settings:
     count: int = 24  # clips of every task, and four times as many of scenes of the test split
     pairs: int = 24  # of every violation
     seed: int = 0
-    curve_clips: int = 8  # simulated clips that each kind of corruption is tried on
+    curve_clips: int = 4  # simulated clips that each kind of corruption is tried on
 
     def __post_init__(self) -> None:
         for name in ("count", "pairs"):
@@ -55,7 +56,7 @@ class Settings:
                 raise InputError(f"A {name} of {getattr(self, name)} was asked for; give 1 to 1000.")
 
 
-QUICK = Settings(count=4, pairs=4, curve_clips=2)
+QUICK = Settings(count=3, pairs=3, curve_clips=1)
 
 OnProgress = Callable[[str, int, int], None]
 """(what is being done, how much is done, of how much)."""
@@ -159,7 +160,8 @@ def expected_seconds(bundle: Bundle, output: Path, settings: Settings) -> float:
     one = (time.perf_counter() - started) / 2 * steps
     papers, _ = set_papers(form, settings.count, settings.seed)
     pairs = settings.pairs * len(KINDS) - len(_known_surprises(output))
-    return windows_to_make(output, form, settings) * one + pairs * one * 8 / steps + len(papers) * 2 * SECONDS_PER_CLIP
+    looking = len(papers) * 2 * SECONDS_PER_CLIP + settings.curve_clips * len(WATCHED) * SECONDS_PER_CURVE
+    return windows_to_make(output, form, settings) * one + pairs * one * 8 / steps + looking
 
 
 # The folder.

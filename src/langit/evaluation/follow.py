@@ -76,7 +76,7 @@ def _whole(clip: Examined, chosen: NDArray[np.intp], area: Array) -> NDArray[np.
 
 
 def _may_be(track: Track, clip: Examined, thing: int) -> bool:
-    if track.is_prop or not track.visible.any():
+    if track.shape == "rod" or not track.visible.any():
         return False
     if track.colour == clip.told.things[thing].colour:
         return True

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from langit.evaluation.asked import Sight
 from langit.evaluation.observation import Observation, observe
 from langit.evaluation.prompts import Prompt, expectation_of
 from langit.media import read_video
@@ -124,6 +125,20 @@ class Told:
             str(self.json["ground"]),
         )
 
+    def sight(self) -> Sight:
+        """What decides what may be asked of the clip."""
+        things = self.json["things"]
+        return Sight(
+            self.facts(),
+            self.positions,
+            _stacked([thing["velocities"] for thing in things], self.num_frames, 3),
+            self.centroids,
+            _stacked([thing["boxes"] for thing in things], self.num_frames, 4),
+            self.visible_share,
+            self.camera,
+            self.fps,
+        )
+
     def in_space(self, x: Array, y: Array, depth: Array) -> Array:
         """Screen places (F,) at depths (F,) along the camera's axis -> points of the world, (F, 3)."""
         right, up, forward = axes(self.camera)
@@ -168,7 +183,7 @@ def examined(name: str, frames: Frames, told: dict[str, Any]) -> Examined:
     asked = None
     if not exam:
         text = str(told["captions"]["en"]["dense"])
-        asked = Prompt(int(told["scene_seed"]), "en", "dense", text, expectation_of(known.facts()))
+        asked = Prompt(int(told["scene_seed"]), "en", "dense", text, expectation_of(known.sight()))
     return Examined(name, task, frames, known, int(exam.get("given", 0)), tuple(exam.get("joins", ())), asked)
 
 

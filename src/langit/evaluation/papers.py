@@ -30,7 +30,7 @@ from langit.simulator.captions import caption
 from langit.simulator.facts import read_facts
 from langit.simulator.plans import plan as plan_scene
 from langit.simulator.render import render
-from langit.simulator.world import Facts, Truth
+from langit.simulator.world import Facts, Scene, Truth
 from langit.tokenizer.base import legal_frames
 from langit.types import Frames
 
@@ -114,13 +114,17 @@ class Paper:
         return tuple(self.form.frames + window * step for window in range(WINDOWS - 1))
 
     @cached_property
-    def rendered(self) -> tuple[Frames, Truth, Facts, dict[str, Any]]:
-        """The simulator's own clip, its truth, facts and JSON."""
+    def scene(self) -> Scene:
+        """What truly happens."""
         length = Length(self.form.frames if self.task == "pan" else self.num_frames, self.form.fps)
         if self.asked is not None:
-            scene = plan_scene(self.asked.seed, split="test", num_frames=length.frames, fps=length.fps)
-        else:
-            scene = make_scene("static" if self.task == "extension" else self.task, self.seed, self.number, length)
+            return plan_scene(self.asked.seed, split="test", num_frames=length.frames, fps=length.fps)
+        return make_scene("static" if self.task == "extension" else self.task, self.seed, self.number, length)
+
+    @cached_property
+    def rendered(self) -> tuple[Frames, Truth, Facts, dict[str, Any]]:
+        """The simulator's own clip, its truth, facts and JSON."""
+        scene = self.scene
         frames, truth = render([scene], self.form.height, self.form.width)[0]
         assert truth is not None
         facts = read_facts(scene, truth)

@@ -121,9 +121,9 @@ def steadiness(clip: Examined) -> tuple[float, float]:
 
 def count_right(clip: Examined) -> np.ndarray:
     """(F,): 1 where as many things are seen as are there."""
-    real = [k for k, thing in enumerate(clip.told.things) if not thing.is_prop]
+    real = [k for k, thing in enumerate(clip.told.things) if thing.shape != "rod"]
     there = (clip.told.visible_share[:, real] > MIN_SHARE).sum(1)
-    tracks = clip.observation.things
+    tracks = [track for track in clip.observation.tracks if track.shape != "rod"]
     seen = np.sum([track.visible for track in tracks], axis=0) if tracks else np.zeros(len(clip.frames))
     return np.asarray(seen == there, np.float64)
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from langit.evaluation.follow import Followed, follow, in_space
 from langit.evaluation.footage import Examined
+from langit.evaluation.shadows import shadow_share
 from langit.evaluation.statistics import Reading, missing, reading
 from langit.simulator.physics import depths_below_centre, volume
 from langit.simulator.world import Array
@@ -59,6 +60,8 @@ def measure(clips: Sequence[Examined]) -> list[Reading]:
             "uniform motion, spread of speed", "", "lower", of_task["uniform"], unevenness, "no moving thing was seen"
         )
     )
+    why = "no shadow of a moving thing was in sight"
+    readings.append(_read("shadows that go with their things", "", "higher", of_task["uniform"], shadow_share, why))
     hits = of_task["collision"]
     readings.append(
         _read(

@@ -15,11 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from langit.evaluation.asked import ORDER_GAP
 from langit.evaluation.observation import Observation
-from langit.evaluation.prompts import ATTRIBUTES, DIRECTED, ORDER_GAP, Attribute, Expectation, Wanted
+from langit.evaluation.prompts import ATTRIBUTES, DIRECTED, Attribute, Expectation, Wanted
 from langit.simulator.world import Happening
 
 Answers = dict[Attribute, bool | None]
+LOOKS_LIKE = {"rubber": "matte", "wall": "cube"}
+"""What 64x64 pixels do not tell apart: of materials, metal or not is asked; and a wall is a box."""
+LEAST_AREA = 36 / 64**2
+"""Of the frame: a smaller patch at its largest is not counted as a thing. Nothing smaller is asked (`prompts`)."""
 INVERSE = {"left_of": "right_of", "right_of": "left_of", "in_front_of": "behind", "behind": "in_front_of"}
 MATCHING = {"colour": 3.0, "shape": 3.0, "material": 1.0, "size": 1.0, "event": 2.0}
 """What an agreement counts in matching what is seen to what is asked."""
@@ -32,14 +37,16 @@ def score(observation: Observation, expectation: Expectation) -> Answers:
     tracks = observation.tracks
 
     def all_of(name: str) -> bool | None:
-        asked = [(k, getattr(one, name)) for k, one in wanted if getattr(one, name) is not None and one.shape != "rod"]
-        return all(k in match and getattr(tracks[match[k]], name) == value for k, value in asked) if asked else None
+        asked = [(k, value) for k, one in wanted if (value := getattr(one, name)) is not None and _is_asked(one, name)]
+        right = [k in match and _alike(getattr(tracks[match[k]], name), value) for k, value in asked]
+        return all(right) if asked else None
 
     answers: Answers = dict.fromkeys(ATTRIBUTES)
     if expectation.count is not None:
-        answers["count"] = len(observation.things) == expectation.count
+        counted = [track for track in tracks if track.shape != "rod" and float(track.area.max()) >= LEAST_AREA]
+        answers["count"] = len(counted) == expectation.count
     answers["colour"], answers["shape"] = all_of("colour"), all_of("shape")
-    if len(wanted) > 1:
+    if len(wanted) > 1 and answers["shape"] is not None:
         answers["binding"] = bool(answers["colour"] and answers["shape"])
     answers["material"], answers["size"] = all_of("material"), all_of("size")
     found = [(asked, _found(observation, match, asked)) for asked in expectation.happenings]
@@ -65,6 +72,15 @@ def score(observation: Observation, expectation: Expectation) -> Answers:
     return answers
 
 
+def _is_asked(wanted: Wanted, name: str) -> bool:
+    """Nothing of a rod, which is too thin; of walls and ramps no shape, which are told as what they are there for."""
+    return wanted.shape != "rod" and (name != "shape" or wanted.shape not in ("wall", "ramp"))
+
+
+def _alike(seen: str, asked: str) -> bool:
+    return LOOKS_LIKE.get(seen, seen) == LOOKS_LIKE.get(asked, asked)
+
+
 def match_things(observation: Observation, expectation: Expectation) -> dict[int, int]:
     """Index of the track for each thing asked for, as far as there are tracks: the pairs that agree most."""
     if not observation.tracks or not expectation.things:
@@ -84,7 +100,7 @@ def _agreement(observation: Observation, index: int, expectation: Expectation, k
     total = sum(
         MATCHING[name]
         for name in ("colour", "shape", "material", "size")
-        if getattr(track, name) == getattr(wanted, name)
+        if getattr(wanted, name) is not None and _alike(getattr(track, name), getattr(wanted, name))
     )
     does = {event.kind for event in observation.events if event.subject == index}
     asked = {happening.kind for happening in expectation.happenings if happening.subject == k}

@@ -6,7 +6,8 @@ everything; short ones one thing with its looks and what it does. English and In
 
 Scenes are asked only where pixels of 64x64 can decide the answer (`is_decidable`): every thing that is told is well seen
 with `FEWEST_PIXELS` in four frames or more, nothing is half seen and untold, and no two things share a colour. Of what
-happens, only what the thing that acts first does is asked (`asked_happenings`).
+happens, only what the thing that acts first does is asked (`asked_happenings`); of all that, what goes clearly beyond
+the thresholds of the facts (`asked`).
 """
 
 from __future__ import annotations
@@ -16,13 +17,22 @@ from typing import Literal
 
 import numpy as np
 
+from langit.evaluation.asked import (
+    Sight,
+    tells_happening,
+    tells_light_side,
+    tells_material,
+    tells_relation,
+    tells_shape,
+    tells_size,
+)
 from langit.simulator.captions import Detail, Language, caption
 from langit.simulator.facts import read_facts
 from langit.simulator.plans import plan
 from langit.simulator.render import render
 from langit.simulator.telling import seen, told
 from langit.simulator.wording import SINGULAR, Wording
-from langit.simulator.world import Facts, Happening, Relation, Scene, Thing, Truth
+from langit.simulator.world import Facts, Happening, Relation, Scene, Truth
 from langit.types import Frames, InputError
 
 FIRST_SEED = 900_000_000
@@ -44,7 +54,6 @@ ASKED_EVENTS = (
 """Happenings that a prompt asks for. topples, stops, comes_out and leaves are told in dense prompts but not scored: at 8
 frames a second and 64x64 pixels their thresholds are not seen surely enough."""
 DIRECTED = ("rolls", "slides", "flies", "rolls_down", "goes_behind")
-ORDER_GAP = 0.5  # seconds between two happenings whose order is asked
 
 Attribute = Literal[
     "count", "colour", "shape", "binding", "material", "size", "event", "direction", "order", "relation", "camera",
@@ -61,7 +70,7 @@ class Wanted:
     """A thing that a prompt tells; None for what it leaves open."""
 
     colour: str
-    shape: str
+    shape: str | None
     material: str | None = None
     size: str | None = None
 
@@ -72,7 +81,7 @@ class Expectation:
 
     things: tuple[Wanted, ...]
     count: int | None = None
-    """Things that are to be seen, props apart; None when the prompt does not tell all."""
+    """Things that are to be seen, walls and ramps among them but no rods; None when the prompt does not tell all."""
     happenings: tuple[Happening, ...] = ()
     """In the order of time."""
     relations: tuple[Relation, ...] = ()
@@ -117,7 +126,8 @@ def make_prompts(
         assert truth is not None
         facts = read_facts(scene, truth)
         if is_decidable(facts, truth):
-            prompts += [_prompt(scene_seed, facts, language, detail) for detail in details for language in languages]
+            sight = Sight.of(scene, truth, facts)
+            prompts += [_prompt(scene_seed, sight, language, detail) for detail in details for language in languages]
             found += 1
         scene_seed += 1
     return tuple(prompts)
@@ -145,28 +155,31 @@ def is_decidable(facts: Facts, truth: Truth) -> bool:
     return len(set(looks)) == len(looks) and len(set(colours)) == len(colours)
 
 
-def expectation_of(facts: Facts) -> Expectation:
+def expectation_of(sight: Sight) -> Expectation:
     """All that a dense prompt asks."""
+    facts = sight.facts
     shown = sorted(k for k in seen(facts) if k >= 0)
     number = {k: index for index, k in enumerate(shown)}
-    things = tuple(_wanted(facts.things[k]) for k in shown)
+    things = tuple(_wanted(sight, k) for k in shown)
     return Expectation(
         things=things,
-        count=sum(not facts.things[k].is_prop for k in shown),
-        happenings=tuple(_renumbered(h, number) for h in asked_happenings(facts)),
-        relations=tuple(Relation(r.kind, number[r.subject], number[r.object]) for r in facts.relations),
+        count=sum(facts.things[k].shape != "rod" for k in shown),
+        happenings=tuple(_renumbered(h, number) for h in asked_happenings(sight)),
+        relations=tuple(
+            Relation(r.kind, number[r.subject], number[r.object]) for r in facts.relations if tells_relation(sight, r)
+        ),
         camera_move=facts.camera_move,
         light_time=facts.light_time,
-        light_side=facts.light_side,
+        light_side=facts.light_side if tells_light_side(sight) else None,
         ground=facts.ground,
     )
 
 
-def asked_happenings(facts: Facts) -> list[Happening]:
+def asked_happenings(sight: Sight) -> list[Happening]:
     """What the thing that acts first does: the first of its happenings, and its hits, bounces and hidings after.
 
     What a struck thing does, and what follows a landing, is told but not asked: it lies too near the thresholds."""
-    asked = [h for h in facts.happenings if _is_asked(h, facts)]
+    asked = [h for h in sight.facts.happenings if _is_asked(h, sight.facts) and tells_happening(sight, h)]
     moving = [h for h in asked if h.kind != "still"]
     if not moving:
         return asked
@@ -188,10 +201,16 @@ def _is_asked(happening: Happening, facts: Facts) -> bool:
     )
 
 
-def _wanted(thing: Thing) -> Wanted:
+def _wanted(sight: Sight, k: int) -> Wanted:
+    thing = sight.thing(k)
     if thing.is_prop:
         return Wanted(thing.colour, thing.shape)
-    return Wanted(thing.colour, thing.shape, thing.material, thing.size)
+    return Wanted(
+        thing.colour,
+        thing.shape if tells_shape(sight, k) else None,
+        thing.material if tells_material(sight, k) else None,
+        thing.size if tells_size(sight, k) else None,
+    )
 
 
 def _renumbered(happening: Happening, number: dict[int, int]) -> Happening:
@@ -201,31 +220,38 @@ def _renumbered(happening: Happening, number: dict[int, int]) -> Happening:
     )
 
 
-def _prompt(seed: int, facts: Facts, language: Language, detail: Detail) -> Prompt:
+def _prompt(seed: int, sight: Sight, language: Language, detail: Detail) -> Prompt:
     if detail == "dense":
         rng = np.random.default_rng([seed, 1])
         return Prompt(
-            seed, language, detail, caption(facts, language=language, detail=detail, rng=rng), expectation_of(facts)
+            seed,
+            language,
+            detail,
+            caption(sight.facts, language=language, detail=detail, rng=rng),
+            expectation_of(sight),
         )
-    return _short(seed, facts, language)
+    return _short(seed, sight, language)
 
 
-def _short(seed: int, facts: Facts, language: Language) -> Prompt:
+def _short(seed: int, sight: Sight, language: Language) -> Prompt:
     """One thing, its looks and what it does first, with the ground or the hour; nothing else is asked."""
+    facts = sight.facts
     contents = np.random.default_rng([seed, 2])
     wording = Wording(language, np.random.default_rng([seed, 3]))
-    happening = (asked_happenings(facts) or [Happening(0.0, "still", next(k for k in sorted(seen(facts)) if k >= 0))])[
-        0
-    ]
+    visible = (k for k in sorted(seen(facts)) if k >= 0 and not facts.things[k].is_prop)
+    happening = (asked_happenings(sight) or [Happening(0.0, "still", next(visible))])[0]
     thing = facts.things[happening.subject]
     looks = frozenset({"colour"} | ({"material"} if contents.random() < 0.3 else set()))
     mention = wording.indefinite(wording.noun(thing, looks))
-    things = [Wanted(thing.colour, thing.shape, thing.material if "material" in looks else None)]
+    asks_material = "material" in looks and tells_material(sight, happening.subject)
+    shape = thing.shape if tells_shape(sight, happening.subject) else None
+    things = [Wanted(thing.colour, shape, thing.material if asks_material else None)]
     other, object_ = None, ""
     if happening.object is not None and happening.object >= 0:
         other = facts.things[happening.object]
         object_ = wording.indefinite(wording.noun(other, frozenset({"colour"})))
-        things.append(Wanted(other.colour, other.shape))
+        is_asked = other.is_prop or tells_shape(sight, happening.object)
+        things.append(Wanted(other.colour, other.shape if is_asked else None))
     asked = Happening(happening.time, happening.kind, 0, None if other is None else 1, happening.direction, None)
     spoken = Happening(happening.time, happening.kind, happening.subject, happening.object, happening.direction, None)
     text = f"{mention} {told(spoken, facts, wording, SINGULAR, object_ or wording.definite(wording.word('floor')))}"

@@ -72,8 +72,11 @@ def seam(clip: Examined, join: int) -> float:
 
 
 def drift_over_time(clip: Examined) -> Levels:
-    """(F,): how far the mean colours of sky and ground are from those of the first frames."""
+    """(F,): how far the mean colours of sky and ground are from those of the first frames, jumps at joins apart."""
     background = clip.observation.background * 255  # (F, 2, 3)
+    for join in clip.joins:  # a seam is told as such
+        if 1 <= join < len(background):
+            background[join:] -= np.nan_to_num(background[join] - background[join - 1])
     known = np.isfinite(background)
     begin = np.where(known[:EDGE], background[:EDGE], 0).sum(0) / np.maximum(known[:EDGE].sum(0), 1)
     begin = np.where(known[:EDGE].any(0), begin, np.nan)
@@ -83,9 +86,27 @@ def drift_over_time(clip: Examined) -> Levels:
 
 
 def background_drift(clip: Examined) -> float:
-    """Distance of the mean colours of sky and ground at the end from those at the start; NaN where none is seen."""
-    end = drift_over_time(clip)[-EDGE:]
-    return float(np.nanmean(end)) if np.isfinite(end).any() else math.nan
+    """How far the mean colours of sky and ground go steadily over the clip, beyond what their scatter about a straight
+    line would make by chance; NaN where none is seen."""
+    background = clip.observation.background.astype(np.float64) * 255
+    for join in clip.joins:
+        if 1 <= join < len(background):
+            background[join:] -= np.nan_to_num(background[join] - background[join - 1])
+    gone = [_steady_change(values) for values in background.reshape(len(background), -1).T]
+    known = [value for value in gone if math.isfinite(value)]
+    return float(np.mean(known)) if known else math.nan
+
+
+def _steady_change(values: NDArray[np.float64]) -> float:
+    """What a straight line through values changes from the first to the last, less twice its standard error."""
+    frames = np.flatnonzero(np.isfinite(values))
+    if len(frames) < 2 * EDGE:
+        return math.nan
+    times = frames - frames.mean()
+    slope = float((times * values[frames]).sum() / (times**2).sum())
+    left = values[frames] - values[frames].mean() - slope * times
+    error = math.sqrt(float((left**2).sum()) / max(len(frames) - 2, 1) / float((times**2).sum()))
+    return max(abs(slope) - 2 * error, 0.0) * float(np.ptp(frames))
 
 
 def colour_kept(clip: Examined) -> float:

@@ -74,35 +74,54 @@ def teleport(rng: Rng, length: Length, height: int, width: int) -> Pair:
 
 def pass_through(rng: Rng, length: Length, height: int, width: int) -> Pair:
     scene = collision(rng, length)
-    positions = scene.trajectory.positions.copy()
-    times = np.arange(len(positions), dtype=np.float32) / scene.trajectory.fps
-    velocity = scene.trajectory.velocities[0, 0]
-    positions[:, 0] = positions[0, 0] + times[:, None] * np.array([velocity[0], 0.0, 0.0], np.float32)
-    positions[:, 1] = positions[0, 1]
-    quaternions = np.tile(scene.trajectory.quaternions[:1], (len(positions), 1, 1))
-    invalid = replace(scene, trajectory=replace(scene.trajectory, positions=positions, quaternions=quaternions))
-    return _pair("pass through", scene, invalid, height, width)
+    return _pair("pass through", scene, passing(scene, 1.0), height, width)
 
 
 def reversed_gravity(rng: Rng, length: Length, height: int, width: int) -> Pair:
     scene = (fall, bounce)[int(rng.integers(2))](rng, length)
-    positions = scene.trajectory.positions.copy()
-    positions[:, 0, 2] = positions[:, 0, 2].max() + positions[:, 0, 2].min() - positions[:, 0, 2]
-    return _pair("reversed gravity", scene, _with_positions(scene, positions), height, width)
+    return _pair("reversed gravity", scene, against_gravity(scene, 1.0), height, width)
 
 
 def frozen_shadow(rng: Rng, length: Length, height: int, width: int) -> Pair:
     """Both clips put the thing over an empty scene with a shadow: its own, or the one of the first frame."""
     scene = uniform(rng, length)
+    moving, frozen = (with_shadow_frozen(scene, share, height, width) for share in (0.0, 1.0))
+    return Pair("frozen shadow", _prompt(scene), (moving,), frozen)
+
+
+def passing(scene: Scene, strength: float) -> Scene:
+    """A collision in which the first thing goes on as if the second were not there, and the second stays: at less than
+    full strength so much of the way from what truly happens to that."""
+    positions = scene.trajectory.positions.copy()
+    times = np.arange(len(positions), dtype=np.float32) / scene.trajectory.fps
+    velocity = scene.trajectory.velocities[0, 0]
+    through = positions.copy()
+    through[:, 0] = positions[0, 0] + times[:, None] * np.array([velocity[0], 0.0, 0.0], np.float32)
+    through[:, 1] = positions[0, 1]
+    quaternions = np.tile(scene.trajectory.quaternions[:1], (len(positions), 1, 1))
+    mixed = (positions + np.float32(strength) * (through - positions)).astype(np.float32)
+    return replace(scene, trajectory=replace(scene.trajectory, positions=mixed, quaternions=quaternions))
+
+
+def against_gravity(scene: Scene, strength: float) -> Scene:
+    """The first thing's heights turned over about the middle of its way; at half strength it stays at that height."""
+    positions = scene.trajectory.positions.copy()
+    height = positions[:, 0, 2].copy()
+    positions[:, 0, 2] = height + np.float32(strength) * (height.max() + height.min() - 2 * height)
+    return _with_positions(scene, positions)
+
+
+def with_shadow_frozen(scene: Scene, share: float, height: int, width: int) -> Frames:
+    """The scene with its shadow standing still for the last `share` of its frames, laid over the empty scene."""
     empty = _with_positions(scene, np.broadcast_to(AWAY, scene.trajectory.positions.shape))
     (full, truth), (bare, _) = render([scene, empty], height, width)
     assert truth is not None
     thing = (truth.segmentation >= 2)[..., None]
+    # Under the thing itself the shadow is unknown: none.
     darker = np.where(thing, 1.0, full.astype(np.float32) / np.maximum(bare, 1))
-    # Under the thing itself the first frame's shadow is unknown: none.
-    frozen = np.where(thing, full, np.clip(bare * darker[:1], 0, 255)).astype(np.uint8)
-    moving = np.where(thing, full, np.clip(bare * darker, 0, 255)).astype(np.uint8)
-    return Pair("frozen shadow", _prompt(scene), (moving,), frozen)
+    last = len(full) - 1 - round(share * (len(full) - 1))
+    shown = darker[np.minimum(np.arange(len(full)), last)]
+    return np.where(thing, full, np.clip(bare * shown, 0, 255)).astype(np.uint8)
 
 
 KINDS: dict[str, Callable[[Rng, Length, int, int], Pair]] = {

@@ -1,7 +1,9 @@
 """Pixels to what is seen in them.
 
-Reading order: `seen` (the values), `segmenter` (frames to maps), `namer` (patches to shapes), `tracks`, `backdrop` (camera,
-light, ground), `happenings` (what the tracks do), `observe` (all of it). `fit` and `fit_namer` make the weights.
+Reading order: `seen` (the values), `segmenter` (frames to maps), `patches`, `tracks` (patches to tracks), `namer` and `sizes`
+(what they are), `moves` and `backdrop` (the camera), `lamp` (the side of the light), `paths` and `happenings` (what the
+tracks do), `observe` (all of it). The weights are made by `films`, `fit`, `extracts`, `fit_scene`, `fit_namer`,
+`fit_sizes` and `fit_reader`, in that order.
 """
 
 from langit.evaluation.observation.observe import observe

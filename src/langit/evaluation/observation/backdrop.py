@@ -14,22 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from langit.evaluation.observation.moves import AHEAD, Evidence, solved
 from langit.evaluation.observation.seen import Array, Track
-from langit.evaluation.observation.segmenter import FIRST_COLOUR, Segmentation
-from langit.simulator.world import GROUNDS, LIGHT_SIDES, LIGHTS
+from langit.evaluation.observation.segmenter import Segmentation
+from langit.simulator.world import GROUNDS, LIGHTS
 
 Doubles = NDArray[np.float64]
 
 HALF_VIEW = np.tan(np.radians(40.5) / 2)  # of the shorter side; the simulated lenses differ by 6% from it
 MARGIN = 3  # pixels about things, left out
 SMOOTH = 1.0  # pixels
+STRIDE = 2  # every second pixel tells as much, once they are smooth
 CHANGE = 0.06  # of brightness, between two frames, from which on a pixel is trusted less
-TARGET_DISTANCE = 8.5  # metres, of what a camera looks at
-LEAST = {"pan": 0.12, "orbit": 0.18, "dolly": 0.12, "rise": 0.05}
-"""Least motion over the clip: radians; for dolly and rise a share of the target's distance."""
-RISEN = 0.13  # of the frame, that the horizon climbs when the camera rises
-EXPLAINED = 0.12  # least share of the background's change that a move explains
-YAW, PITCH, RIGHT, UP, AHEAD = range(5)
+SURE = 0.9  # of sky or ground, for their mean colours
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,37 +39,48 @@ class Backdrop:
     camera_height: Array  # (F,) metres
     camera_move: str
     light_time: str
-    light_side: str
     ground: str
     colours: Array  # (F, 2, 3)
 
 
-def read_backdrop(seen: Segmentation) -> Backdrop:
+def gather(seen: Segmentation) -> Evidence:
     num_frames = len(seen.depth)
     horizon = np.asarray(ndimage.median_filter(seen.horizon, min(5, num_frames)), np.float32)
     normal, wanted, energy = _equations(seen, horizon)
-    total = normal.sum(0)
-    ridge = np.diag([1e-2, 1e-2, 1e-2, 1e-2, 1e-2]) * (np.trace(total) * 1e-3 + 1e-9)
-    mean = np.linalg.solve(total + ridge, wanted.sum(0)) if num_frames > 1 else np.zeros(5)
-    steps = np.zeros((num_frames - 1, 5))
-    for frame in range(num_frames - 1):  # each frame's own, drawn towards the mean where it shows little
-        hold = np.diag(np.diag(total) / max(num_frames - 1, 1) * 0.3 + 1e-6)
-        steps[frame] = mean + np.linalg.solve(normal[frame] + hold, wanted[frame] - normal[frame] @ mean)
-    move = camera_move(total, wanted.sum(0), energy, num_frames - 1, float(np.median(seen.camera_height)))
-    if move == "static" and float(np.median(horizon[-5:]) - np.median(horizon[:5])) < -RISEN:
-        move = "rise"  # over ground too plain to be followed
-    ground = seen.what[..., 1:FIRST_COLOUR].sum((0, 1, 2))
-    return Backdrop(
-        steps=steps,
-        mean_step=mean,
-        horizon=_steady(horizon, move != "static"),
-        camera_height=np.exp(_steady(np.log(seen.camera_height), move == "rise")),
-        camera_move=move,
-        light_time=LIGHTS[int(seen.light_time.mean(0).argmax())],
-        light_side=LIGHT_SIDES[int(seen.light_side[:3].mean(0).argmax())],
-        ground=GROUNDS[int(ground.argmax())],
-        colours=_colours(seen),
+    return Evidence(
+        normal,
+        wanted,
+        energy,
+        horizon,
+        np.asarray(ndimage.median_filter(seen.camera_height, min(5, num_frames)), np.float32),
+        seen.light_time.mean(0),
+        seen.ground.mean(0),
+        _colours(seen),
     )
+
+
+def read_backdrop(found: Evidence, move: str) -> Backdrop:
+    return Backdrop(
+        steps=_steps(found),
+        mean_step=solved(found.normal.sum(0), found.wanted.sum(0)),
+        horizon=_steady(found.horizon, move != "static"),
+        camera_height=np.exp(_steady(np.log(found.camera_height), move == "rise")),
+        camera_move=move,
+        light_time=LIGHTS[int(found.light_time.argmax())],
+        ground=GROUNDS[int(found.ground.argmax())],
+        colours=found.colours,
+    )
+
+
+def _steps(found: Evidence) -> Doubles:
+    """Each frame's own step, drawn towards the mean where it shows little."""
+    num_steps, total = len(found.normal), found.normal.sum(0)
+    if not num_steps:
+        return np.zeros((0, 5))
+    mean = solved(total, found.wanted.sum(0))
+    hold = np.diag(np.diag(total) / num_steps * 0.3 + 1e-6)
+    apart = found.wanted - found.normal @ mean
+    return np.asarray(mean + np.linalg.solve(found.normal + hold, apart[..., None])[..., 0])
 
 
 def _steady(values: Array, moves: bool) -> Array:
@@ -81,45 +89,6 @@ def _steady(values: Array, moves: bool) -> Array:
         return np.full_like(values, np.median(values))
     times = np.arange(len(values))
     return np.asarray(np.polyval(np.polyfit(times, values, 1), times), np.float32)
-
-
-def camera_move(normal: Doubles, wanted: Doubles, energy: float, num_steps: int, height: float) -> str:
-    """The move whose motion explains the change of the background best, or "static" when that is little.
-
-    `normal` (5, 5) and `wanted` (5,) are the equations of all steps; `height` of the camera in metres. Every move is
-    one number: an orbit turns as much as keeps its target in sight, a rise and a dolly tilt a little.
-    """
-    turn = height / TARGET_DISTANCE
-    moves: dict[str, list[Doubles]] = {"pan": [_unit(YAW)], "dolly": [], "orbit": [], "rise": []}
-    for share in (0.6, 0.8, 1.0, 1.25, 1.6):
-        moves["orbit"].append(_unit(RIGHT) - share * turn * _unit(YAW))
-    for tilt in (-0.5, 0.0, 0.5):
-        moves["dolly"].append(_unit(AHEAD) + tilt * turn**2 * _unit(PITCH))
-    for tilt in (0.0, 0.5, 1.0, 1.5):
-        moves["rise"].append(_unit(UP) + tilt * turn * _unit(PITCH))
-    best, explained, amount = "static", 0.0, 0.0
-    for move, directions in moves.items():
-        for direction in directions:
-            along = float(direction @ wanted)
-            gain = along**2 / max(float(direction @ normal @ direction), 1e-12)
-            if gain > explained:
-                best, explained = move, gain
-                amount = along / max(float(direction @ normal @ direction), 1e-12) * num_steps
-    scale = 1.0 if best == "pan" else turn
-    if best == "static" or abs(amount) * scale < LEAST[best] or explained < EXPLAINED * energy:
-        return "static"
-    positive = amount > 0
-    match best:
-        case "dolly":
-            return "dolly in" if positive else "dolly out"
-        case "rise":
-            return "rise" if positive else "static"
-        case _:
-            return f"{best} {'right' if positive else 'left'}"
-
-
-def _unit(axis: int) -> Doubles:
-    return np.asarray(np.eye(5)[axis])
 
 
 def flow(x: Doubles, y: Doubles, horizon: Doubles | float, step: Doubles) -> tuple[Doubles, Doubles]:
@@ -134,26 +103,27 @@ def flow(x: Doubles, y: Doubles, horizon: Doubles | float, step: Doubles) -> tup
     return across, down
 
 
-def _equations(seen: Segmentation, horizon: Array) -> tuple[Doubles, Doubles, float]:
-    """Normal equations of every step, (F - 1, 5, 5) and (F - 1, 5), and the energy of the change that they explain."""
+def _equations(seen: Segmentation, horizon: Array) -> tuple[Doubles, Doubles, Doubles]:
+    """Normal equations of every step, (F - 1, 5, 5) and (F - 1, 5), and the energy (F - 1,) of the change that they
+    explain."""
     height, width = seen.depth.shape[1:]
     grey = seen.frames @ np.array([0.3, 0.5, 0.2], np.float32)
     smooth = ndimage.gaussian_filter(grey, (0, SMOOTH, SMOOTH), truncate=2.0)
-    thing = seen.what[..., FIRST_COLOUR:].sum(-1) > 0.3
+    thing = seen.what[..., 0] + seen.what[..., 1] < 0.7
     thing = ndimage.maximum_filter(thing, (1, 2 * MARGIN + 1, 2 * MARGIN + 1))
-    free = ~(thing[1:] | thing[:-1])
-    free[:, :2] = free[:, -2:] = False
-    free[:, :, :2] = free[:, :, -2:] = False
+    some = np.s_[:, 2 : height - 2 : STRIDE, 2 : width - 2 : STRIDE]
+    free = ~(thing[1:] | thing[:-1])[some]
     pixel = 2 * HALF_VIEW / min(height, width)  # of the image plane at distance 1
     middle = (smooth[1:] + smooth[:-1]) / 2
-    by_row = np.gradient(middle, axis=1) / pixel
-    by_column = np.gradient(middle, axis=2) / pixel
-    change = smooth[1:] - smooth[:-1]
-    x = ((np.arange(width) + 0.5) - width / 2)[None, :] * pixel * np.ones((height, 1))
-    y = ((np.arange(height) + 0.5) - height / 2)[:, None] * pixel * np.ones((1, width))
+    by_row = np.gradient(middle, axis=1)[some] / pixel
+    by_column = np.gradient(middle, axis=2)[some] / pixel
+    change = (smooth[1:] - smooth[:-1])[some]
+    across = ((np.arange(width) + 0.5) - width / 2)[2 : width - 2 : STRIDE] * pixel
+    down = ((np.arange(height) + 0.5) - height / 2)[2 : height - 2 : STRIDE] * pixel
+    x, y = np.broadcast_arrays(across[None, :], down[:, None])
     row = (horizon - 0.5) * height * pixel
     num_steps = len(change)
-    normal, wanted, energy = np.zeros((num_steps, 5, 5)), np.zeros((num_steps, 5)), 0.0
+    normal, wanted, energy = np.zeros((num_steps, 5, 5)), np.zeros((num_steps, 5)), np.zeros(num_steps)
     for step in range(num_steps):
         here = free[step]
         at_x, at_y = x[here], y[here]
@@ -171,18 +141,17 @@ def _equations(seen: Segmentation, horizon: Array) -> tuple[Doubles, Doubles, fl
         trust = 1 / (1 + (left / CHANGE) ** 2)  # shadows and glows move by themselves
         normal[step] = (design * trust) @ design.T
         wanted[step] = -(design * trust) @ left
-        energy += float((trust * left * left).sum())
+        energy[step] = float((trust * left * left).sum())
     return normal, wanted, energy
 
 
 def _colours(seen: Segmentation) -> Array:
     """(F, 2, 3) mean colours of sky and ground."""
-    sky = seen.what[..., 0]
-    ground = seen.what[..., 1:FIRST_COLOUR].sum(-1)
     means = []
-    for share in (sky > 0.9, ground > 0.9):
-        count = share.sum((1, 2))[:, None]
-        summed = (seen.frames * share[..., None]).sum((1, 2))
+    for kind in (0, 1):
+        share = (seen.what[..., kind] > SURE).reshape(len(seen.what), -1)
+        count = share.sum(1)[:, None]
+        summed = np.einsum("fp,fpc->fc", share.astype(np.float32), seen.frames.reshape(*share.shape, 3))
         means.append(np.where(count > 0, summed / np.maximum(count, 1), np.nan))
     return np.stack(means, 1).astype(np.float32)
 

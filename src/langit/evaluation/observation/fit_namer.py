@@ -1,131 +1,157 @@
-"""Fits the namer on the segmenter's patches of simulated frames, after every `fit`.
+"""Fits the namer on tracks of simulated films, after `fit` and `extracts`.
 
-    python -m langit.evaluation.observation.fit_namer
+    python -m langit.evaluation.observation.fit_namer extracts/ films/
 
-takes about two minutes of one CPU core and writes `namer.safetensors` beside this file.
-Seeds and wear of the frames are those of `fit`.
+takes about three minutes of one CPU core and writes `namer.safetensors` beside this file.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import math
+import pickle
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
-from langit.evaluation.observation.fit import FIRST_SEED, NOTHING, Labelled, labelled_frames, worn
-from langit.evaluation.observation.namer import NAMES, WEIGHTS, Namer, Spot, cuts_of
-from langit.evaluation.observation.segmenter import FIRST_COLOUR, segment
-from langit.evaluation.observation.tracks import patches_of
+from langit.evaluation.observation.fit import save_weights
+from langit.evaluation.observation.namer import CHANNELS, CUT, NAMES, NUM_NUMBERS, WEIGHTS, Namer, usual_height
+from langit.evaluation.observation.segmenter import SEEN_SHAPES
+from langit.simulator.world import MATERIALS, SIZES, Thing
 
-SEED_OFFSET = 50_000_000
-SCENES_AT_ONCE = 4
-PURITY = 0.6  # of a patch's pixels, that must be of one thing for its label to be used
+CUTS_AT_ONCE = 5  # of a track, drawn anew every time
+ALONE = 0.4  # weight of what the cuts say by themselves
+NOTHING = -100  # cross entropy's label for "not asked"
+HELD = 15  # one of so many tracks is held out
 
-
-def patches_with_names(scenes: int, first: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Cuts (N, C, CUT, CUT), numbers (N, K) and labels (N, 3) of the patches in frames of `scenes` trajectories."""
-    cuts, numbers, labels = [], [], []
-    generator = torch.Generator().manual_seed(first)
-    for start in range(first, first + scenes, SCENES_AT_ONCE):
-        batch = [
-            one
-            for seed in range(start, start + SCENES_AT_ONCE)
-            for one in labelled_frames(FIRST_SEED + SEED_OFFSET + seed)
-        ]
-        frames = torch.from_numpy(np.stack([one.frame for one in batch])).permute(0, 3, 1, 2).float() / 127.5 - 1
-        frames = torch.where(
-            torch.rand(len(frames), 1, 1, 1, generator=generator) < 0.5, frames, worn(frames, generator)
-        )
-        pixels = ((frames + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
-        seen = segment(pixels)
-        spots, names = [], []
-        for patch in (patch for of_frame in patches_of(seen) for patch in of_frame):
-            told = _label(batch[patch.frame], patch.pixels)
-            if told is not None:
-                spots.append(Spot(patch.frame, patch.colour, patch.box, patch.depth))
-                names.append(told)
-        if spots:
-            cut, number = cuts_of(seen, spots)
-            cuts.append(cut.half())
-            numbers.append(number)
-            labels.append(torch.tensor(names))
-    return torch.cat(cuts), torch.cat(numbers), torch.cat(labels)
+Track = tuple[Tensor, Tensor, Tensor]
+"""Cuts (S, CHANNELS, CUT, CUT), numbers (S, NUM_NUMBERS) and label (3,)."""
 
 
-def _label(frame: Labelled, pixels: NDArray[np.bool_]) -> tuple[int, int, int] | None:
-    what = frame.maps[0][pixels]
-    things = frame.maps[:, pixels][:, what >= FIRST_COLOUR]
-    kinds, counts = np.unique(things, axis=1, return_counts=True)
-    if not counts.size or counts.max() < PURITY * pixels.sum():
-        return None
-    _, shape, material, size = (int(value) for value in kinds[:, counts.argmax()])
-    return shape, material if material >= 0 else NOTHING, size if size >= 0 else NOTHING
+def tracks_of(extracts: Path, films: Path) -> list[Track]:
+    found: list[Track] = []
+    for path in sorted(extracts.glob("*.extracts")):
+        of_films = pickle.loads((films / f"{path.stem}.films").read_bytes())
+        for one, film in zip(pickle.loads(path.read_bytes()), of_films, strict=True):
+            height = float(np.median(film.scene.camera.positions[:, 2]))
+            for thing, cuts, numbers in zip(one.thing_of, one.cuts, one.numbers, strict=True):
+                if thing >= 0:
+                    label = torch.tensor(_label(one.facts.things[thing], height))
+                    found.append((torch.from_numpy(cuts), torch.from_numpy(numbers), label))
+    return found
 
 
-def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
-    parts = torch.split(logits, list(NAMES.values()), 1)
-    losses = [functional.cross_entropy(part, labels[:, k], ignore_index=NOTHING) for k, part in enumerate(parts)]
-    return torch.stack(losses).sum()
+def _label(thing: Thing, camera_height: float) -> list[int]:
+    """The size is that which the thing looks to have from a camera of the usual height."""
+    if thing.is_prop:
+        return [SEEN_SHAPES.index(thing.shape), NOTHING, NOTHING]
+    usual = float(usual_height(np.array(camera_height, np.float32)))
+    looks = SIZES[thing.size] * usual / camera_height
+    size = int(np.argmin([abs(math.log(looks / each)) for each in SIZES.values()]))
+    return [SEEN_SHAPES.index(thing.shape), MATERIALS.index(thing.material), size]
 
 
-def fit(path: Path, *, scenes: int, epochs: int, batch: int = 128, peak: float = 2e-3, seed: int = 0) -> None:
+def batches(tracks: list[Track], size: int, rng: np.random.Generator) -> Iterator[tuple[Tensor, ...]]:
+    """Cuts, numbers, which of them are there, and labels; some cuts of every track."""
+    for chosen in np.array_split(rng.permutation(len(tracks)), max(1, len(tracks) // size)):
+        cuts = torch.zeros(len(chosen), CUTS_AT_ONCE, CHANNELS, CUT, CUT)
+        numbers = torch.zeros(len(chosen), CUTS_AT_ONCE, NUM_NUMBERS)
+        there = torch.zeros(len(chosen), CUTS_AT_ONCE, dtype=torch.bool)
+        for row, k in enumerate(chosen.tolist()):
+            cut, number, _ = tracks[k]
+            some = torch.from_numpy(np.sort(rng.permutation(len(cut))[:CUTS_AT_ONCE]))
+            cuts[row, : len(some)], numbers[row, : len(some)] = cut[some].float(), number[some]
+            there[row, : len(some)] = True
+        yield cuts, numbers, there, torch.stack([tracks[k][2] for k in chosen.tolist()])
+
+
+def loss_of(network: Namer, cuts: Tensor, numbers: Tensor, there: Tensor, labels: Tensor) -> Tensor:
+    together, alone = network(cuts, numbers, there)
+    repeated = torch.where(there[..., None], labels[:, None], NOTHING).flatten(0, 1)
+    total = torch.zeros(())
+    for part, of_cuts, label, of_cut in zip(
+        together.split(list(NAMES.values()), -1),
+        alone.flatten(0, 1).split(list(NAMES.values()), -1),
+        labels.T,
+        repeated.T,
+        strict=True,
+    ):
+        total = total + functional.cross_entropy(part, label, ignore_index=NOTHING, label_smoothing=0.02)
+        total = total + ALONE * functional.cross_entropy(of_cuts, of_cut, ignore_index=NOTHING)
+    return total
+
+
+def fit(
+    extracts: Path,
+    films: Path,
+    path: Path,
+    *,
+    epochs: int,
+    goes_on: bool,
+    size: int = 48,
+    peak: float = 3e-3,
+    seed: int = 0,
+) -> None:
     torch.manual_seed(seed)
-    began = time.process_time()
-    cuts, numbers, labels = patches_with_names(scenes, 0)
-    held = len(labels) // 12
-    print(f"{len(labels)} patches in {time.process_time() - began:.0f} s", flush=True)
+    rng, began = np.random.default_rng(seed), time.process_time()
+    every = tracks_of(extracts, films)
+    held, tracks = every[::HELD], [track for k, track in enumerate(every) if k % HELD]
     network = Namer()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=peak, weight_decay=0.02)
-    steps = epochs * ((len(labels) - held) // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, total_steps=steps, pct_start=0.05)
-    generator = torch.Generator().manual_seed(seed)
+    if goes_on:
+        network.load_state_dict({name: value.float() for name, value in load_file(path).items()}, strict=False)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=peak, weight_decay=0.03)
+    steps = epochs * max(1, len(tracks) // size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, total_steps=steps, pct_start=0.08)
     for epoch in range(epochs):
-        order = torch.randperm(len(labels) - held, generator=generator) + held
-        for chosen in torch.split(order, batch):
-            if len(chosen) < batch:
-                continue
-            cut = cuts[chosen].float()
-            mirrored = torch.rand(batch, 1, 1, 1, generator=generator) < 0.5
-            cut = torch.where(mirrored, cut.flip(3), cut)
-            cut[:, :3] += torch.randn(cut[:, :3].shape, generator=generator) * 0.02
-            number = numbers[chosen] + torch.randn(batch, numbers.shape[1], generator=generator) * 0.02
-            loss = loss_of(network(cut, number), labels[chosen])
+        network.train()
+        for cuts, numbers, there, labels in batches(tracks, size, rng):
+            mirrored = torch.rand(len(cuts), 1, 1, 1, 1) < 0.5
+            cuts = torch.where(mirrored, cuts.flip(4), cuts)
+            cuts[:, :, :3] = cuts[:, :, :3] * (1 + 0.05 * torch.randn(len(cuts), 1, 1, 1, 1)) + 0.02 * torch.randn(
+                len(cuts), 1, 3, 1, 1
+            )
+            loss = loss_of(network, cuts, numbers + 0.03 * torch.randn_like(numbers[:, :1]), there, labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-        with torch.no_grad():
-            parts = network(cuts[:held].float(), numbers[:held]).split(list(NAMES.values()), 1)
-        right = [
-            float((part.argmax(1) == labels[:held, k])[labels[:held, k] >= 0].float().mean())
-            for k, part in enumerate(parts)
-        ]
-        told = ", ".join(f"{name} {share:.1%}" for name, share in zip(NAMES, right, strict=True))
-        print(
-            f"epoch {epoch + 1} of {epochs}, {time.process_time() - began:.0f} s, of patches held out: {told}",
-            flush=True,
-        )
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    save_file({name: value.half().contiguous() for name, value in network.state_dict().items()}, aside)
-    aside.rename(path)
+        network.eval()
+        told = ", ".join(f"{name} {share:.1%}" for name, share in right(network, held).items())
+        print(f"epoch {epoch + 1} of {epochs}, {time.process_time() - began:.0f} s, held out: {told}", flush=True)
+        save_weights(network, path)
+
+
+@torch.no_grad()
+def right(network: Namer, tracks: list[Track]) -> dict[str, float]:
+    """The share of tracks that are named rightly."""
+    answers: dict[str, list[float]] = {name: [] for name in NAMES}
+    for cuts, numbers, label in tracks:
+        there = torch.ones(1, len(cuts), dtype=torch.bool)
+        together, _ = network(cuts[None].float(), numbers[None], there)
+        for (name, part), wanted in zip(
+            zip(NAMES, together.split(list(NAMES.values()), -1), strict=True), label, strict=True
+        ):
+            if wanted >= 0:
+                answers[name].append(float(part.argmax() == wanted))
+    return {name: float(np.mean(values)) for name, values in answers.items()}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenes", type=int, default=900, help="trajectories, of nine frames each")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("extracts", type=Path)
+    parser.add_argument("films", type=Path, help="of which the extracts are")
+    parser.add_argument("--goes-on", action="store_true", help="from the weights that are there")
+    parser.add_argument("--epochs", type=int, default=19)
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name(WEIGHTS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    fit(arguments.output, scenes=arguments.scenes, epochs=arguments.epochs)
+    fit(arguments.extracts, arguments.films, arguments.output, epochs=arguments.epochs, goes_on=arguments.goes_on)
 
 
 if __name__ == "__main__":

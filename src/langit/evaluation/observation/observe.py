@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 
-from langit.evaluation.observation.backdrop import background_motion, read_backdrop, steadied
-from langit.evaluation.observation.happenings import read_happenings, read_relations
+from langit.evaluation.observation.backdrop import background_motion, gather, read_backdrop, steadied
+from langit.evaluation.observation.happenings import read_happenings
+from langit.evaluation.observation.lamp import light_side
+from langit.evaluation.observation.moves import camera_move
 from langit.evaluation.observation.seen import Observation
 from langit.evaluation.observation.segmenter import segment
-from langit.evaluation.observation.tracks import find_tracks
+from langit.evaluation.observation.tracks import find_chains, tracks_of
 from langit.types import Frames, InputError
 
 SMALLEST = 16  # pixels
@@ -31,20 +33,24 @@ def observe(frames: Frames, fps: float) -> Observation:
         raise InputError(f"The fps of frames to observe must be a number above 0, not {fps}.")
     num_frames, height, width = shape[:3]
     seen = segment(frames)
-    backdrop = read_backdrop(seen)
-    tracks = tuple(steadied(track, backdrop, height, width) for track in find_tracks(seen))
+    evidence = gather(seen)
+    backdrop = read_backdrop(evidence, camera_move(evidence))
+    chains = find_chains(seen)
+    found = tracks_of(seen, backdrop.horizon, backdrop.camera_height, chains)
+    tracks = tuple(steadied(track, backdrop, height, width) for track in found)
+    events, relations = read_happenings(tracks, backdrop, fps, height, width)
     return Observation(
         fps=float(fps),
         num_frames=num_frames,
         height=height,
         width=width,
         tracks=tracks,
-        events=read_happenings(tracks, backdrop, fps, height, width),
-        relations=read_relations(tracks, backdrop, fps, height, width),
+        events=events,
+        relations=relations,
         camera_move=backdrop.camera_move,
         background_motion=background_motion(backdrop),
         light_time=backdrop.light_time,
-        light_side=backdrop.light_side,
+        light_side=light_side(seen, evidence, chains),
         ground=backdrop.ground,
         horizon=np.clip(backdrop.horizon, 0, 1),
         background=backdrop.colours,

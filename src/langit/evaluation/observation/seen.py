@@ -5,7 +5,7 @@ F frames, T tracks. Places are in [0, 1] of the frame, x to the right and y down
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ class Track:
     change: Array  # (F,) how much its looks changed since the frame before: mean absolute difference, in [0, 1]
     colours_seen: NDArray[np.int8]  # (F,) index into COLOURS per frame, -1 where not visible
     shapes_seen: NDArray[np.int8]  # (F,) index into SEEN_SHAPES per frame, -1 where not visible
+    shapes: Array = field(default_factory=lambda: np.zeros(0, np.float32))
+    """Probability of each of SEEN_SHAPES; empty where nobody asked."""
 
     @property
     def is_prop(self) -> bool:

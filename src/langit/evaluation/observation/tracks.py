@@ -1,192 +1,76 @@
-"""Maps to tracks: connected patches of one colour, linked from frame to frame.
+"""Patches to tracks: what is seen, followed from frame to frame.
 
-Patches are found colour by colour, linked by place, and what belongs to one thing is joined: pieces on both sides of a
-bar that passes before it, the stretches before and after it was hidden, and the same patch under a changed colour.
+Patches are linked colour by colour, by place, and what belongs to one thing is joined: the stretches before and after it
+was hidden, and the same patch under a changed colour. What a track is, `namer` says.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from itertools import pairwise
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 
-from langit.evaluation.observation.namer import Spot, name
+from langit.evaluation.observation.namer import Named, name_chains
+from langit.evaluation.observation.patches import Patch, patches_of
 from langit.evaluation.observation.seen import Track
-from langit.evaluation.observation.segmenter import FIRST_COLOUR, SEEN_SHAPES, Segmentation
-from langit.simulator.world import COLOURS, MATERIALS, SIZES
+from langit.evaluation.observation.segmenter import SEEN_SHAPES, Segmentation
+from langit.simulator.world import COLOURS, MATERIALS, SIZES, Array
 
-Doubles = NDArray[np.float64]
-
-FEWEST_PIXELS = 5  # of the working size, of a patch
 FEWEST_FRAMES = 3
-FEWEST_LARGEST = 24.0  # pixels in the frame that shows most of it
+FEWEST_LARGEST = 20.0  # pixels in the frame that shows most of it
 FEWEST_TOTAL = 60.0  # pixels over all frames, of a track
-GAP = 8  # pixels that something in front may leave between two pieces
 FARTHEST = 0.30  # of the frame, between a predicted and a found place, for the same thing one frame later
 SAME_PLACE = 0.08  # of the frame, for a patch that changed its colour
 SPECK = 0.22  # of what it touches: a smaller patch that never leaves it is a part of it
-GRID = 4
-UNLIKE = 2.5  # of log probability, by which a shape is ruled out
-TINY = 1e-6
-
-
-@dataclass(eq=False)
-class Patch:
-    """One connected patch in one frame."""
-
-    frame: int
-    colour: int
-    area: float
-    x: float
-    y: float
-    box: tuple[float, float, float, float]
-    depth: float
-    colours: Doubles  # (10,) summed probability
-    touches: dict[int, int]  # colour of what it touches, with the number of touching pixels
-    at_edge: bool
-    looks: NDArray[np.float32]  # (GRID, GRID, 3) colours over its box
-    pixels: NDArray[np.bool_] = field(repr=False)  # (h, w)
-    shapes: Doubles = field(default_factory=lambda: np.zeros(len(SEEN_SHAPES)))  # log probabilities
-    materials: Doubles = field(default_factory=lambda: np.zeros(len(MATERIALS)))
-    sizes: Doubles = field(default_factory=lambda: np.zeros(len(SIZES)))
-
-    @property
-    def is_whole(self) -> bool:
-        return not self.at_edge and sum(self.touches.values()) <= 2
-
+SURE_WALL = 0.8
+TOGETHER = 0.3  # share of the frames of the shorter of two chains of one thing, in which both are seen
+CLINGING, UNSTEADY = 0.8, 0.25  # share of frames, and of the mean share of both, of what metal mirrors
+NEAR_COLOURS: tuple[set[str], ...] = (
+    {"red", "pink"},
+    {"red", "orange"},
+    {"orange", "yellow"},
+    {"pink", "white"},
+    {"pink", "purple"},
+    {"purple", "blue"},
+    {"blue", "cyan"},
+    {"cyan", "green"},
+    {"blue", "black"},
+    {"purple", "black"},
+)
+"""Colours that are easily taken for each other."""
 
 Chain = list[Patch]
 """Patches of one thing, in the order of frames, one a frame."""
 
 
-def find_tracks(seen: Segmentation) -> tuple[Track, ...]:
-    """All things that are seen, largest first, without the camera's motion taken out (see `backdrop`)."""
+def tracks_of(seen: Segmentation, horizon: Array, camera_height: Array, chains: list[Chain]) -> tuple[Track, ...]:
+    """What is followed, named, without the camera's motion taken out (see `backdrop`)."""
+    height, width = seen.depth.shape[1:]
+    named = name_chains(seen, horizon, camera_height, chains)
+    return tuple(track_of(chain, one, len(seen.what), height * width) for chain, one in zip(chains, named, strict=True))
+
+
+def find_chains(seen: Segmentation) -> list[Chain]:
+    """What is followed, largest first, not yet named."""
     patches = patches_of(seen)
-    _name_all(seen, [patch for of_frame in patches for patch in of_frame])
     chains: list[Chain] = []
     for colour in range(len(COLOURS)):
         mine = [[patch for patch in of_frame if patch.colour == colour] for of_frame in patches]
         chains += _join_in_time(_link(mine))
-    chains = _join_recoloured(_without_specks(chains, patches))
-    total = [sum(patch.area for patch in chain) for chain in chains]
-    height, width = seen.what.shape[1:3]
-    largest = [max(patch.area for patch in chain) for chain in chains]
-    kept = [
-        chain
-        for chain, area, most in zip(chains, total, largest, strict=True)
-        if (len(chain) >= FEWEST_FRAMES or len(chain) == len(seen.what))
-        and area >= FEWEST_TOTAL * min(1, len(seen.what) / 9)
-        and most >= FEWEST_LARGEST
-    ]
+    chains = _join_recoloured(_join_flickering(_without_specks(chains, patches)))
+    chains = _without_reflections(chains)
+    kept = [chain for chain in chains if _is_something(chain, len(seen.what))]
     kept.sort(key=lambda chain: -sum(patch.area for patch in chain))
-    return tuple(_track(chain, len(seen.what), height * width) for chain in kept)
+    return kept
 
 
-def _name_all(seen: Segmentation, patches: list[Patch]) -> None:
-    names = name(seen, [Spot(patch.frame, patch.colour, patch.box, patch.depth) for patch in patches])
-    for k, patch in enumerate(patches):
-        patch.shapes, patch.materials, patch.sizes = names["shape"][k], names["material"][k], names["size"][k]
-
-
-def patches_of(seen: Segmentation) -> list[list[Patch]]:
-    """All patches, frame by frame, not yet named."""
-    label = seen.what.argmax(-1)  # (F, h, w)
-    structure = np.ones((3, 3), bool)
-    found: list[list[Patch]] = []
-    for frame, labels in enumerate(label):
-        of_frame: list[Patch] = []
-        for colour in np.unique(labels[labels >= FIRST_COLOUR]) - FIRST_COLOUR:
-            pieces, count = ndimage.label(labels == colour + FIRST_COLOUR, structure)
-            masks = [pieces == number for number in range(1, count + 1)]
-            masks = [mask for mask in masks if mask.sum() >= FEWEST_PIXELS]
-            of_frame += [_patch(seen, frame, int(colour), mask, labels) for mask in _bridged(masks, labels)]
-        found.append(of_frame)
-    return found
-
-
-def _bridged(masks: list[NDArray[np.bool_]], labels: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
-    """Pieces of one colour with something else's pixels alone between them, joined."""
-    joined = sorted(masks, key=lambda mask: -mask.sum())
-    k = 0
-    while k < len(joined):
-        for j in range(k + 1, len(joined)):
-            a, b = (np.argwhere(mask) for mask in (joined[k], joined[j]))
-            apart = ((a[:, None] - b[None]) ** 2).sum(-1)
-            i, m = np.unravel_index(int(apart.argmin()), apart.shape)
-            steps = int(np.sqrt(apart[i, m]))
-            if steps > GAP:
-                continue
-            between = np.rint(np.linspace(a[i], b[m], steps + 2)[1:-1]).astype(int)
-            over = labels[between[:, 0], between[:, 1]] >= FIRST_COLOUR
-            if over.all():
-                joined[k] = joined[k] | joined[j]
-                del joined[j]
-                k -= 1
-                break
-        k += 1
-    return joined
-
-
-def _patch(seen: Segmentation, frame: int, colour: int, mask: NDArray[np.bool_], labels: NDArray[np.int64]) -> Patch:
-    height, width = mask.shape
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    top, bottom = max(rows[0] - 1, 0), min(rows[-1] + 2, height)
-    left, right = max(columns[0] - 1, 0), min(columns[-1] + 2, width)
-    window = np.s_[top:bottom, left:right]
-    near = ndimage.binary_dilation(mask[window], np.ones((3, 3), bool))
-    around = near & ~mask[window]
-    weight = seen.what[frame][window][..., FIRST_COLOUR + colour] * near
-    weight = np.where(around & (labels[window] == colour + FIRST_COLOUR), 0.0, weight).astype(np.float64)
-    weight[weight < 0.02] = 0.0
-    area = max(float(weight.sum()), TINY)
-    across, down = weight.sum(0), weight.sum(1)
-    others = labels[window][around]
-    others = others[(others >= FIRST_COLOUR) & (others != colour + FIRST_COLOUR)] - FIRST_COLOUR
-    touches = {int(other): int((others == other).sum()) for other in np.unique(others)}
-    x_low, x_high = _ends(weight.max(0))
-    y_low, y_high = _ends(weight.max(1))
-    return Patch(
-        frame=frame,
-        colour=colour,
-        area=area,
-        x=float((across * (np.arange(left, right) + 0.5)).sum() / area / width),
-        y=float((down * (np.arange(top, bottom) + 0.5)).sum() / area / height),
-        box=((left + x_low) / width, (top + y_low) / height, (left + x_high) / width, (top + y_high) / height),
-        depth=float(np.median(seen.depth[frame][mask])),
-        colours=seen.what[frame][mask][:, FIRST_COLOUR:].sum(0).astype(np.float64),
-        touches=touches,
-        at_edge=bool(rows[0] == 0 or rows[-1] == height - 1 or columns[0] == 0 or columns[-1] == width - 1),
-        looks=_looks(seen.frames[frame], mask, (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1)),
-        pixels=mask,
+def _is_something(chain: Chain, num_frames: int) -> bool:
+    areas = [patch.area for patch in chain]
+    return (
+        (len(chain) >= FEWEST_FRAMES or len(chain) == num_frames)
+        and sum(areas) >= FEWEST_TOTAL * min(1, num_frames / 9)
+        and max(areas) >= FEWEST_LARGEST
     )
-
-
-def _looks(
-    picture: NDArray[np.float32], mask: NDArray[np.bool_], box: tuple[int, int, int, int]
-) -> NDArray[np.float32]:
-    """Mean colours of the patch over the cells of a grid on its box; NaN in cells without it."""
-    top, bottom, left, right = (int(side) for side in box)
-    inside, colours = mask[top:bottom, left:right], picture[top:bottom, left:right]
-    rows = np.minimum((np.arange(bottom - top) + 0.5) * GRID / (bottom - top), GRID - 1).astype(int)
-    columns = np.minimum((np.arange(right - left) + 0.5) * GRID / (right - left), GRID - 1).astype(int)
-    cell = (rows[:, None] * GRID + columns[None])[inside]
-    count = np.bincount(cell, minlength=GRID * GRID)
-    sums = np.stack([np.bincount(cell, colours[inside][:, k], GRID * GRID) for k in range(3)], -1)
-    means = np.where(count[:, None] > 0, sums / np.maximum(count, 1)[:, None], np.nan)
-    return means.reshape(GRID, GRID, 3).astype(np.float32)
-
-
-def _ends(cover: Doubles) -> tuple[float, float]:
-    """Where a profile of coverage begins and ends, to a fraction of a pixel."""
-    full = np.flatnonzero(cover >= 0.5)
-    first, last = (int(full[0]), int(full[-1])) if len(full) else (0, len(cover) - 1)
-    before = cover[first - 1] if first > 0 else 0.0
-    after = cover[last + 1] if last + 1 < len(cover) else 0.0
-    return first - float(before) * 0.5, last + 1 + float(after) * 0.5
 
 
 def _link(frames: list[list[Patch]]) -> list[Chain]:
@@ -221,25 +105,23 @@ def _distance(chain: Chain, patch: Patch) -> float:
 
 
 def _join_in_time(chains: list[Chain]) -> list[Chain]:
-    """Chains of one colour that never share a frame and look alike are one thing, seen again."""
+    """Chains of one colour that share few frames are one thing, seen again, or in two pieces for a moment."""
     chains = sorted(chains, key=lambda chain: chain[0].frame)
     joined: list[Chain] = []
     for chain in chains:
-        before = [other for other in joined if other[-1].frame < chain[0].frame and _alike(other, chain)]
+        before = [other for other in joined if _follows(other, chain)]
         if before:
             nearest = min(before, key=lambda other: _distance(other, chain[0]))
-            nearest += chain
+            largest = {patch.frame: patch for patch in sorted([*nearest, *chain], key=_area)}
+            nearest[:] = [largest[frame] for frame in sorted(largest)]
         else:
             joined.append(chain)
     return joined
 
 
-def _alike(a: Chain, b: Chain) -> bool:
-    """Whether neither rules the other's shape out."""
-    if min(len(a), len(b)) <= 3:
-        return True
-    one, other = (_pooled(chain, "shapes") for chain in (a, b))
-    return bool(one[other.argmax()] > one.max() - UNLIKE or other[one.argmax()] > other.max() - UNLIKE)
+def _follows(other: Chain, chain: Chain) -> bool:
+    shared = {patch.frame for patch in other} & {patch.frame for patch in chain}
+    return other[-1].frame < chain[-1].frame and len(shared) <= TOGETHER * min(len(other), len(chain))
 
 
 def _without_specks(chains: list[Chain], patches: list[list[Patch]]) -> list[Chain]:
@@ -256,6 +138,62 @@ def _without_specks(chains: list[Chain], patches: list[list[Patch]]) -> list[Cha
         if attached < 0.7 * len(chain):
             kept.append(chain)
     return kept
+
+
+def _near_colours(one: Chain, other: Chain) -> bool:
+    names = list(COLOURS)
+    return {names[one[0].colour], names[other[0].colour]} in NEAR_COLOURS
+
+
+def _join_flickering(chains: list[Chain]) -> list[Chain]:
+    """Chains of colours that are easily taken for each other, and take turns in one place, are one thing."""
+    joined: list[Chain] = []
+    for chain in sorted(chains, key=lambda one: -sum(patch.area for patch in one)):
+        for other in joined:
+            known = {patch.frame: patch for patch in other}
+            new = [patch for patch in chain if patch.frame not in known]
+            turns = [_is_turn(patch, known) for patch in new]
+            if _near_colours(chain, other) and len(new) >= 0.7 * len(chain) and np.mean(turns) > 0.7:
+                other[:] = sorted([*other, *new], key=lambda patch: patch.frame)
+                break
+        else:
+            joined.append(chain)
+    return joined
+
+
+def _is_turn(patch: Patch, known: dict[int, Patch]) -> bool:
+    """Whether one of the other chain's patches is in the same place a frame or two before or after."""
+    beside = [known[frame] for step in (1, 2) for frame in (patch.frame - step, patch.frame + step) if frame in known]
+    return any(np.hypot(one.x - patch.x, one.y - patch.y) < SAME_PLACE for one in beside)
+
+
+def _without_reflections(chains: list[Chain]) -> list[Chain]:
+    """Without patches that cling to those of a near colour that is seen longer, or larger, and take now more, now less of
+    both: what metal mirrors."""
+    size = [(len(chain), sum(patch.area for patch in chain)) for chain in chains]
+    return [
+        chain
+        for k, chain in enumerate(chains)
+        if not any(
+            size[k] < size[j] and _near_colours(chain, other) and _clings(chain, other)
+            for j, other in enumerate(chains)
+            if j != k
+        )
+    ]
+
+
+def _clings(chain: Chain, other: Chain) -> bool:
+    beside = {patch.frame: patch for patch in other}
+    pairs = [(patch, beside[patch.frame]) for patch in chain if patch.frame in beside]
+    if len(pairs) < CLINGING * len(chain):
+        return False
+    shares = np.array([one.area / (one.area + two.area) for one, two in pairs])
+    touching = [one.touches.get(two.colour, 0) > 0.2 * _perimeter(min(one, two, key=_area)) for one, two in pairs]
+    return bool(np.mean(touching) >= CLINGING and shares.std() > UNSTEADY * min(shares.mean(), 1 - shares.mean()))
+
+
+def _area(patch: Patch) -> float:
+    return patch.area
 
 
 def _perimeter(patch: Patch) -> float:
@@ -279,15 +217,9 @@ def _join_recoloured(chains: list[Chain]) -> list[Chain]:
     return joined
 
 
-def _pooled(chain: Chain, field_name: str) -> Doubles:
-    """Mean log probabilities over frames, weighted by how well the thing is seen."""
-    weight = np.array([np.sqrt(patch.area) * (1.0 if patch.is_whole else 0.15) for patch in chain])
-    values = np.stack([getattr(patch, field_name) for patch in chain])
-    return np.asarray((values * weight[:, None]).sum(0) / weight.sum())
-
-
-def _track(chain: Chain, num_frames: int, num_pixels: int) -> Track:
-    numbers = {each: np.full(num_frames, np.nan, np.float32) for each in ("x", "y", "depth")}
+def track_of(chain: Chain, named: Named, num_frames: int, num_pixels: int) -> Track:
+    """A chain of patches in frames of `num_pixels`, as a track."""
+    numbers = {each: np.full(num_frames, np.nan, np.float32) for each in ("x", "y", "depth", "change")}
     boxes = np.full((num_frames, 4), np.nan, np.float32)
     area = np.zeros(num_frames, np.float32)
     visible, whole = np.zeros(num_frames, bool), np.zeros(num_frames, bool)
@@ -295,29 +227,18 @@ def _track(chain: Chain, num_frames: int, num_pixels: int) -> Track:
     for patch in chain:
         t = patch.frame
         numbers["x"][t], numbers["y"][t], numbers["depth"][t] = patch.x, patch.y, patch.depth
+        numbers["change"][t] = patch.change
         boxes[t], area[t] = patch.box, patch.area / num_pixels
         visible[t], whole[t] = True, patch.is_whole
-        colours[t], shapes[t] = patch.colours.argmax(), patch.shapes.argmax()
-    change = np.full(num_frames, np.nan, np.float32)
-    for before, after in pairwise(chain):
-        if after.frame == before.frame + 1:
-            different = np.abs(after.looks - before.looks)
-            different = different[np.isfinite(different)]
-            change[after.frame] = different.mean() if len(different) else np.nan
+        colours[t], shapes[t] = patch.colours.argmax(), patch.shape
     colour = sum((patch.colours for patch in chain), np.zeros(len(COLOURS)))
-    colour = colour / colour.sum()
-    shape, material, size = (np.exp(_pooled(chain, which)) for which in ("shapes", "materials", "sizes"))
+    chances = {"colour": colour / colour.sum(), **named}
     return Track(
         colour=list(COLOURS)[int(colour.argmax())],
-        shape=SEEN_SHAPES[int(shape.argmax())],
-        material=MATERIALS[int(material.argmax())],
-        size=list(SIZES)[int(size.argmax())],
-        certainty={
-            "colour": float(colour.max()),
-            "shape": float(shape.max() / shape.sum()),
-            "material": float(material.max() / material.sum()),
-            "size": float(size.max() / size.sum()),
-        },
+        shape=_shape(named["shape"]),
+        material=_material(named["material"]),
+        size=list(SIZES)[int(named["size"].argmax())],
+        certainty={each: float(value.max()) for each, value in chances.items()},
         x=numbers["x"],
         y=numbers["y"],
         area=area,
@@ -327,7 +248,23 @@ def _track(chain: Chain, num_frames: int, num_pixels: int) -> Track:
         depth=numbers["depth"],
         steady_x=numbers["x"].copy(),
         steady_y=numbers["y"].copy(),
-        change=change,
+        change=numbers["change"],
         colours_seen=colours,
         shapes_seen=shapes,
+        shapes=named["shape"].astype(np.float32),
     )
+
+
+def _shape(chances: NDArray[np.float64]) -> str:
+    """The likeliest; a wall is a box like others, and must be surer than they."""
+    wall = SEEN_SHAPES.index("wall")
+    if chances[wall] < SURE_WALL:
+        chances = np.where(np.arange(len(chances)) == wall, 0.0, chances)
+    return SEEN_SHAPES[int(chances.argmax())]
+
+
+def _material(chances: NDArray[np.float64]) -> str:
+    """Metal or not first: matte and rubber hardly differ."""
+    if chances[MATERIALS.index("metal")] > 0.5:
+        return "metal"
+    return max((name for name in MATERIALS if name != "metal"), key=lambda name: float(chances[MATERIALS.index(name)]))

@@ -1,0 +1,233 @@
+"""Fits the reader of happenings on tracks of simulated films, after `fit`, `extracts` and `fit_scene`.
+
+    python -m langit.evaluation.observation.fit_reader extracts/
+
+takes about a minute of one CPU core and writes `reader.safetensors` beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from langit.evaluation.observation.backdrop import read_backdrop, steadied
+from langit.evaluation.observation.extracts import Extract, read_extracts
+from langit.evaluation.observation.films import SIZE
+from langit.evaluation.observation.fit import save_weights
+from langit.evaluation.observation.happenings import (
+    DIRECTED,
+    KINDS,
+    OPENING,
+    PAIR_KINDS,
+    RELATIONS,
+    WAYS,
+    WEIGHTS,
+    Reader,
+)
+from langit.evaluation.observation.moves import camera_move
+from langit.evaluation.observation.namer import NAMES, Named
+from langit.evaluation.observation.paths import PAIR_SIGNS, SIGNS, numbers_of, pair_numbers, path_of
+from langit.evaluation.observation.segmenter import SEEN_SHAPES
+from langit.evaluation.observation.tracks import track_of
+from langit.simulator.world import Facts
+
+FPS = 8.0
+HELD = 12  # one of so many films is held out
+INVERSE = {"left_of": "right_of", "right_of": "left_of", "in_front_of": "behind", "behind": "in_front_of"}
+WEIGHT = {"kinds": 1.0, "times": 0.25, "ways": 0.5, "pair_kinds": 1.0, "pair_times": 0.15, "relations": 0.5}
+NEVER = -100
+MISNAMED = 0.06  # share of tracks whose shape is taken for another
+
+
+@dataclass(frozen=True, eq=False)
+class Story:
+    """The numbers of one film's tracks and what they should be read as. T tracks, P pairs, F frames."""
+
+    numbers: Tensor  # (T, NUM_OWN, F)
+    asked: Tensor  # (T,) 0 for tracks that follow nothing, or what another follows better
+    kinds: Tensor  # (T, kinds)
+    times: Tensor  # (T, kinds) frames, NEVER where it does not happen
+    ways: Tensor  # (T, F)
+    pairs: Tensor  # (P, NUM_PAIR, F)
+    first: Tensor  # (P,)
+    second: Tensor
+    pair_kinds: Tensor  # (P, pair kinds)
+    pair_times: Tensor
+    relations: Tensor  # (P, relations), NEVER where one of them is not in the first frame
+
+
+def story_of(one: Extract, rng: np.random.Generator) -> Story | None:
+    """None of a film in which fewer than one thing is followed."""
+    backdrop = read_backdrop(one.evidence, camera_move(one.evidence))
+    num_frames = len(one.evidence.horizon)
+    tracks = []
+    for chain, thing in zip(one.chains, one.thing_of, strict=True):
+        known = _named(one.facts, thing, rng)
+        tracks.append(steadied(track_of(chain, known, num_frames, SIZE * SIZE), backdrop, SIZE, SIZE))
+    asked = [thing >= 0 and thing not in one.thing_of[:k] for k, thing in enumerate(one.thing_of)]
+    if not any(asked):
+        return None
+    paths = [path_of(track, backdrop, FPS, SIZE, SIZE) for track in tracks]
+    pairs = [(a, b) for a in range(len(tracks)) for b in range(len(tracks)) if a != b and asked[a] and asked[b]]
+    kinds, times = torch.zeros(len(tracks), len(KINDS)), torch.full((len(tracks), len(KINDS)), NEVER)
+    ways = torch.full((len(tracks), num_frames), NEVER)
+    number = {thing: k for k, thing in enumerate(one.thing_of) if asked[k]}
+    pair_number = {pair: row for row, pair in enumerate(pairs)}
+    pair_kinds, pair_times = torch.zeros(len(pairs), len(PAIR_KINDS)), torch.full((len(pairs), len(PAIR_KINDS)), NEVER)
+    for happening in one.facts.happenings:
+        k = number.get(happening.subject, -1)
+        if k < 0:
+            continue
+        frame = min(round(happening.time * FPS), num_frames - 1)
+        kind = "slides_down" if happening.kind == "slides" and happening.object is not None else happening.kind
+        if kind in KINDS:
+            kinds[k, KINDS.index(kind)], times[k, KINDS.index(kind)] = 1, frame
+        else:
+            row = pair_number.get((k, number.get(-1 if happening.object is None else happening.object, -1)))
+            if row is not None:
+                pair_kinds[row, PAIR_KINDS.index(kind)], pair_times[row, PAIR_KINDS.index(kind)] = 1, frame
+        if happening.direction is not None and kind in DIRECTED:
+            ways[k, frame : frame + OPENING] = WAYS.index(happening.direction)
+    return Story(
+        torch.from_numpy(numbers_of(paths, backdrop)),
+        torch.tensor(asked).float(),
+        kinds,
+        times,
+        ways,
+        torch.from_numpy(
+            np.stack([pair_numbers(paths[a], paths[b]) for a, b in pairs])
+            if pairs
+            else np.zeros((0, len(PAIR_SIGNS), num_frames), np.float32)
+        ),
+        torch.tensor([a for a, _ in pairs], dtype=torch.long),
+        torch.tensor([b for _, b in pairs], dtype=torch.long),
+        pair_kinds,
+        pair_times,
+        _relations(one.facts, pairs, one.thing_of),
+    )
+
+
+def _named(facts: Facts, thing: int, rng: np.random.Generator) -> Named:
+    """What the namer might say of a thing: mostly what it is."""
+    chances = {name: rng.dirichlet(np.full(count, 0.5)) for name, count in NAMES.items()}
+    if thing >= 0 and rng.random() > MISNAMED:
+        sure = rng.uniform(0.6, 1.0)
+        truth = np.eye(NAMES["shape"])[SEEN_SHAPES.index(facts.things[thing].shape)]
+        chances["shape"] = sure * truth + (1 - sure) * chances["shape"]
+    return chances
+
+
+def _relations(facts: Facts, pairs: Sequence[tuple[int, int]], thing_of: Sequence[int]) -> Tensor:
+    told = {(one.subject, one.object, one.kind) for one in facts.relations}
+    told |= {(b, a, INVERSE[kind]) for a, b, kind in told if kind in INVERSE}
+    rows = torch.zeros(len(pairs), len(RELATIONS))
+    for row, (a, b) in enumerate(pairs):
+        one, other = thing_of[a], thing_of[b]
+        if facts.places[one] is None or facts.places[other] is None:
+            rows[row] = NEVER
+            continue
+        for kind, name in enumerate(RELATIONS):
+            rows[row, kind] = (one, other, name) in told
+    return rows
+
+
+def mirrored(story: Story) -> Story:
+    ways = story.ways.clone()
+    for one, other in ((0, 1), (1, 0)):
+        ways[story.ways == one] = other
+    changes = {
+        "numbers": story.numbers * torch.from_numpy(SIGNS)[:, None],
+        "pairs": story.pairs * torch.from_numpy(PAIR_SIGNS)[:, None],
+        "ways": ways,
+        "relations": story.relations[:, [1, 0, 2, 3, 4]],
+    }
+    return Story(**{each.name: changes.get(each.name, getattr(story, each.name)) for each in fields(Story)})
+
+
+def together(stories: Sequence[Story]) -> Story:
+    """Some films as one."""
+    offsets = [0, *accumulate(len(story.numbers) for story in stories)]
+    parts = {each.name: [getattr(story, each.name) for story in stories] for each in fields(Story)}
+    for name in ("first", "second"):
+        parts[name] = [part + offset for part, offset in zip(parts[name], offsets, strict=False)]
+    return Story(**{name: torch.cat(part) for name, part in parts.items()})
+
+
+def losses(network: Reader, story: Story, generator: torch.Generator | None) -> dict[str, Tensor]:
+    numbers, pairs = story.numbers, story.pairs
+    if generator is not None:
+        numbers = numbers + 0.04 * torch.randn(numbers.shape, generator=generator)
+        pairs = pairs + 0.04 * torch.randn(pairs.shape, generator=generator)
+    found = network.follow(numbers)
+    kinds, times, ways = network.alone(found)
+    asked = story.asked > 0
+    of_kinds = functional.binary_cross_entropy_with_logits(kinds[asked], story.kinds[asked])
+    parts = {"kinds": of_kinds * len(KINDS) / 4, "times": _timed(times, story.times)}
+    parts["ways"] = functional.cross_entropy(ways, story.ways, ignore_index=NEVER)
+    if len(pairs):
+        pair_kinds, pair_times, relations = network.together(found, numbers, pairs, story.first, story.second)
+        parts["pair_kinds"] = functional.binary_cross_entropy_with_logits(pair_kinds, story.pair_kinds)
+        parts["pair_times"] = _timed(pair_times, story.pair_times)
+        known = story.relations[:, 0] != NEVER
+        parts["relations"] = functional.binary_cross_entropy_with_logits(relations[known], story.relations[known])
+    return {name: WEIGHT[name] * torch.nan_to_num(part) for name, part in parts.items()}
+
+
+def _timed(logits: Tensor, frames: Tensor) -> Tensor:
+    """(N, kinds, F) against (N, kinds); a frame too early or late costs little."""
+    here = frames != NEVER
+    wanted = torch.exp(-0.5 * ((torch.arange(logits.shape[-1]) - frames[here][:, None]) / 0.8) ** 2)
+    return -(wanted / wanted.sum(1, keepdim=True) * logits[here].log_softmax(-1)).sum(1).mean()
+
+
+def fit(extracts: Path, path: Path, *, epochs: int, size: int = 24, peak: float = 2e-3, seed: int = 0) -> None:
+    torch.manual_seed(seed)
+    began, generator = time.process_time(), torch.Generator().manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    every = [story for one in read_extracts(extracts) if (story := story_of(one, rng)) is not None]
+    held, known = together(every[::HELD]), [story for k, story in enumerate(every) if k % HELD]
+    known += [mirrored(story) for story in known]
+    print(f"{len(known)} films with those in the mirror, {time.process_time() - began:.0f} s", flush=True)
+    network = Reader()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=peak, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, peak, total_steps=epochs * (len(known) // size), pct_start=0.08
+    )
+    for epoch in range(epochs):
+        network.train()
+        order = torch.randperm(len(known), generator=generator).tolist()
+        for first in range(0, len(known) - size + 1, size):
+            story = together([known[k] for k in order[first : first + size]])
+            total = torch.stack(list(losses(network, story, generator).values())).sum()
+            optimizer.zero_grad()
+            total.backward()
+            optimizer.step()
+            schedule.step()
+        network.eval()
+        with torch.no_grad():
+            told = ", ".join(f"{name} {float(part):.4f}" for name, part in losses(network, held, None).items())
+        print(f"epoch {epoch + 1} of {epochs}, {time.process_time() - began:.0f} s, held out: {told}", flush=True)
+        save_weights(network, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("extracts", type=Path)
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_name(WEIGHTS))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    fit(arguments.extracts, arguments.output, epochs=arguments.epochs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Fits what measures sizes on tracks of simulated films, after `fit` and `extracts`.
+
+    python -m langit.evaluation.observation.fit_sizes extracts/ films/
+
+takes less than a minute of one CPU core and writes `sizes.safetensors` beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import pickle
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from langit.evaluation.observation.fit import save_weights
+from langit.evaluation.observation.namer import usual_height
+from langit.evaluation.observation.segmenter import SEEN_SHAPES
+from langit.evaluation.observation.sizes import WEIGHTS, Measurer, numbers_of
+from langit.simulator.world import SIZES
+
+HELD = 12  # one of so many films is held out
+FEWEST_PIXELS = 40.0
+
+
+def tracks_of(extracts: Path, films: Path) -> tuple[Tensor, Tensor, Tensor]:
+    """Numbers, logs of sizes as they look, and the film of every track."""
+    rng = np.random.default_rng(0)
+    numbers, logs, film_of = [], [], []
+    count = 0
+    for path in sorted(extracts.glob("*.extracts")):
+        heights = [
+            float(np.median(film.scene.camera.positions[:, 2]))
+            for film in pickle.loads((films / f"{path.stem}.films").read_bytes())
+        ]
+        for one, height in zip(pickle.loads(path.read_bytes()), heights, strict=True):
+            count += 1
+            usual = float(usual_height(np.array(height, np.float32)))
+            for thing, of_patches, chain in zip(one.thing_of, one.numbers, one.chains, strict=True):
+                told = None if thing < 0 else one.facts.things[thing]
+                if told is None or told.is_prop or max(patch.area for patch in chain) < FEWEST_PIXELS:
+                    continue
+                shapes = np.eye(len(SEEN_SHAPES))[SEEN_SHAPES.index(told.shape)]
+                sure = rng.uniform(0.7, 1.0)
+                shapes = sure * shapes + (1 - sure) * rng.dirichlet(np.ones(len(SEEN_SHAPES)))
+                numbers.append(numbers_of(of_patches, shapes))
+                logs.append(math.log(SIZES[told.size] * usual / height / 0.8))
+                film_of.append(count)
+    return torch.from_numpy(np.stack(numbers)), torch.tensor(logs), torch.tensor(film_of)
+
+
+def fit(extracts: Path, films: Path, path: Path, *, epochs: int, size: int = 64, peak: float = 3e-3) -> None:
+    torch.manual_seed(0)
+    numbers, logs, film_of = tracks_of(extracts, films)
+    known, held = (film_of % HELD != 0).nonzero()[:, 0], (film_of % HELD == 0).nonzero()[:, 0]
+    network = Measurer()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=peak, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, total_steps=epochs * (len(known) // size))
+    for epoch in range(epochs):
+        network.train()
+        for chosen in known[torch.randperm(len(known))].split(size):
+            if len(chosen) == size:
+                spoiled = numbers[chosen] + 0.03 * torch.randn(size, numbers.shape[1])
+                loss = (network(spoiled) - logs[chosen]).abs().mean()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+        if epoch % 5 == 4 or epoch + 1 == epochs:
+            network.eval()
+            with torch.no_grad():
+                apart = (network(numbers[held]) - logs[held]).abs()
+            told = f"mean {float(apart.mean()):.3f}, median {float(apart.median()):.3f}"
+            print(f"epoch {epoch + 1} of {epochs}, held out, log of size: {told}", flush=True)
+            save_weights(network, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("extracts", type=Path)
+    parser.add_argument("films", type=Path, help="of which the extracts are")
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_name(WEIGHTS))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    fit(arguments.extracts, arguments.films, arguments.output, epochs=arguments.epochs)
+
+
+if __name__ == "__main__":
+    main()

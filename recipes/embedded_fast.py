@@ -19,13 +19,13 @@ def recipe() -> TrainingConfig:
     return replace(
         base,
         name="embedded-fast",
-        stages=(Stage(600, 1536, {"picture": 0.1, "short": 0.2, "whole": 0.7}),),
+        stages=(Stage(320, 1536, {"picture": 0.1, "short": 0.2, "whole": 0.7}),),
         tasks={task: share for task, share in SHARES.items() if task != "frames"},  # a course has one level at a time
         optimizer=OptimizerConfig(learning_rate=1e-3, warmup=20, cooldown=0.5, ema=0.98),
         naming=0.0,
         prompt_dropout=0.0,
-        first_clips=1024,
-        distillation=Distillation("embedded", (1.0, 0.9, 0.75, 0.5, 0.0)),
+        first_clips=8192,
+        distillation=Distillation("embedded", (1.0, 0.9, 0.75, 0.5, 0.0), substeps=3),
         checkpoint_every=50,
         samples_every=100,
     )

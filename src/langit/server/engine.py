@@ -71,6 +71,7 @@ def _reach(bundle: Bundle) -> dict[str, Any]:
         "max_aspect": native.max_aspect,
         "step": (across, down),
         "steps": config.sampling.steps,
+        "has_quick_weights": bundle.quick is not None,
         "name": config.name,
         "licence": config.licence,
     }

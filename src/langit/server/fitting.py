@@ -27,6 +27,7 @@ class Reach:
     max_aspect: float
     step: tuple[int, int]  # pixels (across, down): sides are multiples of these
     steps: int
+    has_quick_weights: bool = False
     name: str = ""
     licence: str = ""
 

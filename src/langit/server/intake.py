@@ -314,6 +314,7 @@ class Intake:
             "seed": draft.course.seed if draft.course.seed is not None else secrets.randbelow(2**31),
             "guidance": draft.course.guidance,
             "steps": _steps(draft.course, draft.reach),
+            "quality": "fast" if draft.course.quality == "fast" else None,
             "parameters": {key: value for key, value in draft.parameters.items() if value is not None},
             "inputs": self._stored(identifier, draft.inputs),
         }
@@ -355,6 +356,11 @@ class Intake:
 def _steps(course: Course, reach: Reach) -> int | None:
     if course.steps is not None and course.quality is not None:
         raise invalid("Give quality or steps, not both: quality chooses the steps.", "quality")
-    if course.quality is None:
+    if course.quality == "fast":
+        if not reach.has_quick_weights:
+            raise invalid("This model has no quick weights; ask for the quality draft, standard or high.", "quality")
+        if course.guidance is not None:
+            raise invalid("Give quality fast or a guidance, not both: the quick weights have their own.", "guidance")
+    if course.quality is None or course.quality == "fast":
         return course.steps
     return max(1, round(reach.steps * QUALITY_STEPS[course.quality]))

@@ -92,7 +92,7 @@ def render(job: Mapping[str, Any], folder: Path, device: str, on_step: OnStep) -
 
 
 def _edit(job: Mapping[str, Any], device: str) -> Edit:
-    settled = {name: job.get(name) for name in ("seed", "steps", "guidance", "solver", "schedule")}
+    settled = {name: job.get(name) for name in ("seed", "steps", "guidance", "solver", "schedule", "quality")}
     course = DeviceCourse(job["model"], **settled, device=device)
     edit = VERBS[job["operation"]](job, course)
     # The model's own name: where it lies on this machine is nobody's business.

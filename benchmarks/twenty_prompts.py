@@ -1,6 +1,6 @@
 """Twenty prompts, the first seed of each, none left out: what is seen in the clips, counted, and the sheet for the README.
 
-    python benchmarks/twenty_prompts.py [--model embedded] [--sheet docs/embedded.gif]
+    python benchmarks/twenty_prompts.py [--model embedded] [--quality best] [--seeds 1] [--sheet docs/embedded.gif]
 
 Light, ground, colours, shapes and motion are read from pixels by `langit.evaluation.observation`, whose own accuracy on
 simulated clips is in docs/exam.md. Results: benchmarks/README.md.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import langit
@@ -100,21 +101,23 @@ def _moves(track: Track, way: str) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="embedded")
+    parser.add_argument("--quality", help="fast or best", default="best")
+    parser.add_argument("--seeds", type=int, default=1, help="clips to a prompt")
     parser.add_argument("--sheet", type=Path, help="write the clips side by side, as a gif")
     options = parser.parse_args()
     clips: list[Video] = []
     counts: dict[str, list[bool]] = defaultdict(list)
-    for wanted in PROMPTS:
-        video = langit.generate(wanted.prompt, model=options.model, seed=0).video
+    for seed, wanted in product(range(options.seeds), PROMPTS):
+        video = langit.generate(wanted.prompt, model=options.model, seed=seed, quality=options.quality).video
         clips.append(video)
         result = judge(wanted, observe(video.frames, video.fps))
         for name, values in result.items():
             counts[name] += values
         missed = ", ".join(name for name, values in result.items() if not all(values)) or "nothing"
-        print(f"{wanted.prompt}\n    missed: {missed}")
+        print(f"{wanted.prompt}, seed {seed}\n    missed: {missed}")
     print("  ".join(f"{name} {sum(values)}/{len(values)}" for name, values in counts.items()))
     if options.sheet:
-        sheet = animated_sheet(clips, labels=[wanted.prompt for wanted in PROMPTS], columns=5)
+        sheet = animated_sheet(clips[: len(PROMPTS)], labels=[wanted.prompt for wanted in PROMPTS], columns=5)
         print(write(sheet, options.sheet, overwrite=True))
 
 

@@ -45,7 +45,11 @@ def told(answer: httpx.Response, status: int, code: str, param: str | None = Non
         ({"prompt": "a ball", "seed": -1}, "invalid_value", "seed"),
         ({"prompt": "a ball", "colour": "red"}, "unknown_parameter", "colour"),
         ({"prompt": "a ball", "quality": "draft", "steps": 3}, "invalid_value", "quality"),
-        ({"prompt": "a ball", "quality": "fast"}, "invalid_value", "quality"),  # the model of the tests has no quick weights
+        (
+            {"prompt": "a ball", "quality": "fast"},
+            "invalid_value",
+            "quality",
+        ),  # the model of the tests has no quick weights
         ({"prompt": "a ball", "input_reference": {}}, "invalid_value", "input_reference"),
         ({"prompt": "a ball", "input_reference": "data:image/png;base64,!"}, "invalid_value", "input_reference"),
         ({"prompt": "a ball", "input_reference": "http://10.0.0.1/a.png"}, "invalid_value", "input_reference"),

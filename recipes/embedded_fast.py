@@ -5,9 +5,9 @@
     langit generate --model runs/fast --quality fast "a red ball bounces"
 
 The teacher is the model that ships (`Distillation.teacher` names another). 320 steps took 8 minutes of one AMD EPYC core.
-Twenty prompts, two seeds (`python benchmarks/twenty_prompts.py --seeds 2`, with `--quality fast` and `best`): light 24/24 and
-24/24, ground 30/30 and 30/30, motion 21/30 and 26/30, colour 35/48 and 35/48, colour and shape 12/48 and 15/48, count 7/40 and 6/40. Motion
-loses more than two points, so best stays the default.
+Twenty prompts, two seeds, fast and best (`python benchmarks/twenty_prompts.py --seeds 2`, with `--quality fast` and without):
+light 24/24 both, ground 30/30 both, colour 35/48 both, colour and shape 12/48 and 15/48, count 7/40 and 6/40, motion 21/30 and
+26/30. Motion loses more than two points, so best stays the default.
 """
 
 from dataclasses import replace

@@ -34,16 +34,20 @@ def progress() -> object:
     return on_progress
 
 
+def told_settings(settings: dict) -> str:
+    return f"seed {settings['seed']}, {settings['count']} clips of each task"
+
+
 def table(found: dict) -> str:
     """The report as markdown."""
     seconds = ", ".join(f"{name} {value:.0f}" for name, value in found["seconds"].items())
     lines = [
         f"# The exam of {found['model']}",
         "",
-        f"{found['date']}, commit {found['commit']}, weights {found['weights']}, {found['settings']}.",
+        f"{found['date']}, commit {found['commit']}, weights {found['weights']}, {told_settings(found['settings'])}.",
         f"{found['hardware']}. CPU seconds: {seconds}.",
         "",
-        "    python benchmarks/exam.py",
+        f"    python benchmarks/exam.py --count {found['settings']['count']}",
         "",
         "In brackets: 95% interval, bootstrap over prompts. Simulator: the same measure on the simulator's own clips, the",
         "ceiling of a share and the floor of an error. Beside: published values and chance.",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from queue import Queue
 from threading import Thread
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from langit.training.config import TrainingConfig
 from langit.training.corpus import DETAILS, LANGUAGES, Corpus, Sample
 
 STREAM, ODD = 0x5EED, 0x9E3779B1
+Drawn = TypeVar("Drawn")
 
 
 @dataclass(frozen=True)
@@ -78,17 +80,22 @@ def draw_batch(config: TrainingConfig, corpus: Corpus, step: int) -> Batch:
 
 def batches(config: TrainingConfig, corpus: Corpus, start: int, ahead: int = 2) -> Iterator[Batch]:
     """The batches of all steps from `start`, drawn by a thread that stays `ahead`."""
-    queue: Queue[Batch | BaseException] = Queue(ahead)
+    return drawn_ahead(lambda step: draw_batch(config, corpus, step), range(start, config.steps), ahead)
+
+
+def drawn_ahead(draw: Callable[[int], Drawn], steps: range, ahead: int) -> Iterator[Drawn]:
+    """What `draw` gives for each step, drawn by a thread that stays `ahead`; its errors are raised here."""
+    queue: Queue[Drawn | BaseException] = Queue(ahead)
 
     def fill() -> None:
         try:
-            for step in range(start, config.steps):
-                queue.put(draw_batch(config, corpus, step))
+            for step in steps:
+                queue.put(draw(step))
         except BaseException as error:
             queue.put(error)
 
     Thread(target=fill, daemon=True).start()
-    for _ in range(start, config.steps):
+    for _ in steps:
         item = queue.get()
         if isinstance(item, BaseException):
             raise item

@@ -9,8 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from queue import Queue
-from threading import Thread
 
 import numpy as np
 import torch
@@ -18,6 +16,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from langit.media import open_frames, probe
+from langit.training.batches import drawn_ahead
 from langit.training.corpus import Corpus, make_clip, write_aside
 from langit.training.tokenizer_config import PieceConfig, TokenizerTraining
 from langit.types import Frames, InputError
@@ -135,18 +134,4 @@ def pieces_ahead(
     config: TokenizerTraining, corpus: PixelCorpus, real: RealFootage | None, start: int, ahead: int = 4
 ) -> Iterator[Tensor]:
     """The pieces of all steps from `start`, drawn by a thread that stays `ahead`."""
-    queue: Queue[Tensor | BaseException] = Queue(ahead)
-
-    def fill() -> None:
-        try:
-            for step in range(start, config.steps):
-                queue.put(draw_pieces(config, corpus, real, step))
-        except BaseException as error:
-            queue.put(error)
-
-    Thread(target=fill, daemon=True).start()
-    for _ in range(start, config.steps):
-        item = queue.get()
-        if isinstance(item, BaseException):
-            raise item
-        yield item
+    return drawn_ahead(lambda step: draw_pieces(config, corpus, real, step), range(start, config.steps), ahead)

@@ -5,7 +5,7 @@ A clip of Wan 2.2 A14B is begun by one expert and finished by another; the noise
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -65,3 +65,14 @@ class Experts(nn.Module):
 def whole_level(sigma: Tensor) -> Tensor:
     """The level that the transformer is told, in float64: the timestep below 1000 * sigma, as Wan's schedulers round it."""
     return torch.floor(TIMESTEPS * sigma.double().clamp(max=SIGMA_MOST)) / TIMESTEPS
+
+
+def replace_linears(transformer: Transformer | Experts, kind: Callable[[nn.Linear], nn.Module]) -> None:
+    """Put another kind of layer in the place of every linear one of the blocks; what is before and after them stays."""
+    experts = transformer.experts if isinstance(transformer, Experts) else [transformer]
+    for expert in experts:
+        for block in expert.blocks:  # type: ignore[union-attr]
+            for module in list(block.modules()):
+                for name, child in list(module.named_children()):
+                    if isinstance(child, nn.Linear):
+                        setattr(module, name, kind(child))

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from langit.transformer.experts import Experts
+from langit.transformer.experts import Experts, replace_linears
 from langit.transformer.linear import gelu
 from langit.transformer.model import Transformer
 
@@ -44,13 +44,7 @@ class Float8Linear(nn.Module):
 
 def to_float8(transformer: Transformer | Experts) -> None:
     """Put the linear layers of the blocks into 8-bit floating point, in place."""
-    experts = transformer.experts if isinstance(transformer, Experts) else [transformer]
-    for expert in experts:
-        for block in expert.blocks:  # type: ignore[union-attr]
-            for module in list(block.modules()):
-                for name, child in list(module.named_children()):
-                    if isinstance(child, nn.Linear):
-                        setattr(module, name, Float8Linear(child))
+    replace_linears(transformer, Float8Linear)
 
 
 def _rounded(rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from langit.transformer.experts import Experts
+from langit.transformer.experts import Experts, replace_linears
 from langit.transformer.linear import gelu
 from langit.transformer.model import Transformer
 
@@ -36,13 +36,7 @@ class Int8Linear(nn.Module):
 
 def to_int8(transformer: Transformer | Experts) -> None:
     """Put the linear layers of the blocks into 8 bits, in place; what is before and after the blocks stays."""
-    experts = transformer.experts if isinstance(transformer, Experts) else [transformer]
-    for expert in experts:
-        for block in expert.blocks:  # type: ignore[union-attr]
-            for module in list(block.modules()):
-                for name, child in list(module.named_children()):
-                    if isinstance(child, nn.Linear):
-                        setattr(module, name, Int8Linear(child))
+    replace_linears(transformer, Int8Linear)
 
 
 def _has_dot_product() -> bool:

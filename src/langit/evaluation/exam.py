@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -169,10 +170,15 @@ def expected_seconds(bundle: Bundle, output: Path, settings: Settings) -> float:
 
 def claim(output: Path, bundle: Bundle, settings: Settings) -> None:
     """Mark the folder as this exam's, or refuse it."""
-    wanted = {"format": FORMAT, "model": bundle.hash(), **asdict(settings)}
-    path = output / "exam.json"
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output} is a file; name a folder for the report.")
+    claim_folder(output, "exam.json", {"format": FORMAT, "model": bundle.hash(), **asdict(settings)})
+    (output / "clips").mkdir(exist_ok=True)
+
+
+def claim_folder(folder: Path, name: str, wanted: dict[str, Any]) -> None:
+    """Mark the folder, in a file of that name, as that of the exam `wanted`; `InputError` where it holds something else."""
+    path = folder / name
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; name a folder for the report.")
     if path.is_file():
         try:
             found = json.loads(path.read_text())
@@ -180,12 +186,12 @@ def claim(output: Path, bundle: Bundle, settings: Settings) -> None:
             found = None
         if found != wanted:
             raise InputError(
-                f"{output} holds the exam of another model or of other settings; name another folder or delete it."
+                f"{folder} holds the exam of another model or of other settings; name another folder or delete it."
             )
         return
-    if output.exists() and any(output.iterdir()):
-        raise InputError(f"{output} holds other files; name a new folder for the report.")
-    (output / "clips").mkdir(parents=True, exist_ok=True)
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} holds other files; name a new folder for the report.")
+    folder.mkdir(parents=True, exist_ok=True)
     write_aside(path, json.dumps(wanted, indent=2) + "\n")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from langit.evaluation.exam import write_aside
+from langit.evaluation.exam import claim_folder, write_aside
 from langit.media import write
 from langit.types import Frames, InputError, Video
 
@@ -46,20 +46,4 @@ class Shelf:
 
 def claim(folder: Path, wanted: dict[str, Any]) -> None:
     """Mark the folder as this exam's; `InputError` for one that holds something else."""
-    path = folder / CLAIM
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; name a folder for the report.")
-    if path.is_file():
-        try:
-            found = json.loads(path.read_text())
-        except ValueError:
-            found = None
-        if found != wanted:
-            raise InputError(
-                f"{folder} holds the exam of another model or of other settings; name another folder or delete it."
-            )
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} holds other files; name a new folder for the report.")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_aside(path, json.dumps(wanted, indent=2) + "\n")
+    claim_folder(folder, CLAIM, wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import time
 
 import numpy as np
 import openai
@@ -78,6 +79,7 @@ def test_progress_is_true(client):
     seen = []
     while (video := client.videos.retrieve(made.id)).status in ("queued", "in_progress"):
         seen.append(video.progress)
+        time.sleep(0.01)
     assert video.status == "completed"
     assert seen == sorted(seen)
     assert any(0 < progress < 100 for progress in seen)

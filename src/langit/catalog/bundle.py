@@ -35,7 +35,7 @@ from langit.types import ClipShape, InputError
 
 FORMAT = 1
 COURSES = ("guidance_interval", "distilled")  # fields of SamplingDefaults that JSON gives back as lists
-MAY_BE_0 = ("text reach", "place_frequencies", "image_width", "image_places", "text depth")
+MAY_BE_0 = ("text reach", "place_frequencies", "detail_width", "image_width", "image_places", "text depth")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from langit.text.vocabulary import DROPPED, PHRASES, ROWS
+from langit.text.word_order import in_order
 
 LANGUAGES = ("en", "id")
 NUM_CONCEPTS = 256
@@ -198,7 +199,7 @@ def read(prompt: str) -> Reading:
     """The concepts of a prompt. Any text is accepted: one that says nothing known is the language token alone."""
     words = [_without_particle(word) for word in _split(prompt)]
     language = _language_of(words)
-    concepts = [f"<{language}>"]
+    concepts = ["<en>"]
     unknown: dict[str, str] = {}
     place = 0
     while place < len(words):
@@ -213,6 +214,8 @@ def read(prompt: str) -> Reading:
         elif word.is_word or unicodedata.category(word.key[0]).startswith("S"):
             unknown.setdefault(word.key, word.spelled)
         place += match[0] if match is not None else 1
+    categories = [concept(name).category for name in concepts]
+    concepts = in_order(concepts, categories, adjectives_follow=language == "id")
     tokens = tuple(CONCEPT_IDS[name] for name in concepts)
     return Reading(tokens, tuple(concepts), tuple(unknown.values()), language)
 

@@ -14,16 +14,20 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from langit.packing import Bounds, Layout, Text
+from langit.patches import Grid
 from langit.transformer.attention import attend
 from langit.transformer.linear import Linear
 from langit.transformer.rotary import rotate, rotations
+from langit.transformer.windows import cell_positions, windows
 
 Prediction = Literal["x", "velocity"]
 
 FEED_ROWS = 512
+DETAIL_HEAD = 32  # channels of an attention head among cells
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,10 @@ class TransformerConfig:
     eps: float = 1e-6
     image_width: int = 0  # width of a picture's states beside the prompt (Wan 2.1 image to video), 0 for none
     image_places: int = 0  # learned places for that many of them (first and last picture together), 0 for none
+    detail_width: int = 0  # of the blocks that work on a patch's cells (`Detail`), 0 for none
+    detail_depth: int = 2
+    detail_side: int = 2  # a patch is that many cells high and wide, and one latent frame long
+    detail_window: int = 4  # cells on a side of the square in which cells attend to each other
 
     def __post_init__(self) -> None:
         if self.width % self.num_heads or (self.width // self.num_heads) % 2:
@@ -67,6 +75,7 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.head_table = _table(2, width)
         self.patch_out = Linear(width, config.out_dim)
+        self.detail = Detail(config) if config.detail_width else None
 
     def forward(
         self, patches: Tensor, sigma: Tensor, layout: Layout, text: Text, states: list[Tensor] | None = None
@@ -96,6 +105,8 @@ class Transformer(nn.Module):
 
         shift, scale = _per_patch(self.head_table + embedded[:, None], at)
         out: Tensor = self.patch_out(_modulate(x, scale, shift, self.config.eps))
+        if self.detail is not None:
+            out = out + self.detail(patches, x, embedded, at, layout.grids)
         return out
 
     def words(self, text: Text) -> Text:
@@ -115,7 +126,8 @@ class Transformer(nn.Module):
         linear = n * (6 * width**2 + 2 * width * ffn) + words * 2 * width**2
         pairs = sum(a * a + a * b for a, b in zip(lengths, text_lengths, strict=True))
         ends = n * width * (self.config.patch_dim + self.config.out_dim)
-        return float(2 * self.config.depth * linear + 4 * self.config.depth * pairs * width + 2 * ends)
+        detail = 0 if self.detail is None else self.detail.num_flop(n)
+        return float(2 * self.config.depth * linear + 4 * self.config.depth * pairs * width + 2 * ends + detail)
 
 
 class Block(nn.Module):
@@ -211,6 +223,84 @@ class PictureStates(nn.Module):
         if self.places is not None:
             states = (states.unflatten(0, (-1, len(self.places))) + self.places).flatten(0, 1)
         return self.norm_out(self.linear_out(F.gelu(self.linear_in(self.norm_in(states)))))  # type: ignore[no-any-return]
+
+
+class Detail(nn.Module):
+    """What a patch of several latent cells is too coarse for: a correction of its prediction, made cell by cell.
+
+    A patch passes through the transformer as one state that is hardly wider than the patch; what is lost are sharp edges, and
+    texture that stays the same from frame to frame. Here every noisy cell is looked at again beside the state of its patch, by
+    narrow blocks whose attention goes over all of the clip's time and a few cells around, and what of the noisy cell itself
+    is right is kept. In kin with PixelDiT (arXiv 2511.20645) and, for the last, with EDM's skip (arXiv 2206.00364, eq. 7).
+    """
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        self.side, self.window, self.eps = config.detail_side, config.detail_window, config.eps
+        self.num_cells = config.detail_side**2
+        width, channels = config.detail_width, config.out_dim // self.num_cells
+        narrow = replace(config, width=width, num_heads=width // DETAIL_HEAD, ffn_width=3 * width, image_width=0)
+        self.cell_in = Linear(channels, width)
+        self.state_in = Linear(config.width, self.num_cells * width)
+        self.level_out = nn.Sequential(nn.SiLU(), Linear(config.width, 8 * width))
+        self.blocks = nn.ModuleList(DetailBlock(narrow) for _ in range(config.detail_depth))
+        self.cell_out = Linear(width, channels)
+        self.keep_out = nn.Sequential(nn.SiLU(), Linear(config.width, channels))
+
+    def forward(
+        self, noisy: Tensor, states: Tensor, embedded: Tensor, at: Tensor | None, grids: tuple[Grid, ...]
+    ) -> Tensor:
+        """noisy (N, P), the transformer's last states (N, D), the distinct levels as in `Transformer` -> (N, P)."""
+        cells = rearrange(noisy, "n (c k) -> n k c", k=self.num_cells)
+        normed = F.layer_norm(states, states.shape[-1:], eps=self.eps)
+        x = self.cell_in(cells) + self.state_in(normed).unflatten(-1, (self.num_cells, -1))  # (N, k, d)
+        modulation = self.level_out(embedded).unflatten(-1, (8, -1))  # (U, 8, d)
+
+        rotation = rotations(cell_positions(grids, self.side).to(x.device), DETAIL_HEAD)
+        for number, block in enumerate(self.blocks):
+            shift = (number % 2) * self.window // 2  # every other block's windows lie across the borders of the others'
+            order, back, bounds = windows(grids, self.side, self.window, shift)
+            x = block(x, modulation[:, :6], at, rotation, (order.to(x.device), back.to(x.device), bounds))
+
+        shift_out, scale_out = _per_cell(modulation[:, 6:], at)
+        found = self.cell_out(_modulate(x, scale_out, shift_out, self.eps))
+        (keep,) = _per_cell(self.keep_out(embedded)[:, None], at)
+        return rearrange(torch.addcmul(found, keep, cells), "n k c -> n (c k)")
+
+    def num_flop(self, num_patches: int) -> float:
+        """Floating point operations of one forward pass, without attention's scores."""
+        layers = [self.cell_in, self.cell_out, *(m for block in self.blocks for m in block.modules())]
+        each_cell = sum(layer.weight.numel() for layer in layers if isinstance(layer, Linear))
+        return 2.0 * num_patches * (self.state_in.weight.numel() + self.num_cells * each_cell)
+
+
+class DetailBlock(nn.Module):
+    """Attention among the cells of a window, feed-forward; a block without a prompt."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        self.eps = config.eps
+        self.table = _table(6, config.width)
+        self.attention = Attention(config)
+        self.ffn_in = Linear(config.width, config.ffn_width)
+        self.ffn_out = Linear(config.ffn_width, config.width)
+
+    def forward(
+        self, x: Tensor, modulation: Tensor, at: Tensor | None, rotation: Tensor, parted: tuple[Tensor, Tensor, Bounds]
+    ) -> Tensor:
+        """x (N, k, d), modulation (U, 6, d) and `at` as in `Block`, `parted` by `windows` -> (N, k, d)."""
+        shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = _per_cell(self.table + modulation, at)
+        order, back, bounds = parted
+        seen = _modulate(x, scale_1, shift_1, self.eps).flatten(0, 1).index_select(0, order)
+        seen = self.attention(seen, bounds, rotation.index_select(0, order)).index_select(0, back)
+        x = torch.addcmul(x, gate_1, seen.unflatten(0, (len(x), -1))).to(x.dtype)
+        fed = self.ffn_out(self.ffn_in.gelu(_modulate(x, scale_2, shift_2, self.eps)))
+        return torch.addcmul(x, gate_2, fed).to(x.dtype)
+
+
+def _per_cell(modulation: Tensor, at: Tensor | None) -> tuple[Tensor, ...]:
+    """As `_per_patch`, for tensors with an axis of cells between: (N, 1, D) each, or (D,)."""
+    return tuple(part if part.ndim == 1 else part[:, None] for part in _per_patch(modulation, at))
 
 
 def _table(rows: int, width: int) -> nn.Parameter:

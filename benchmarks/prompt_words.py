@@ -24,7 +24,7 @@ from langit.simulator.facts import read_facts
 from langit.simulator.world import COLOURS, SHAPES
 from langit.tokenizer import encode
 from langit.training.config import CorpusConfig
-from langit.training.corpus import make_clip
+from langit.training.footage import make_clip
 from langit.training.naming import NAMES, shares_of
 
 

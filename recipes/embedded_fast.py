@@ -1,6 +1,6 @@
 """Quick weights for the embedded model: four evaluations without guidance in place of sixty with it.
 
-    langit train recipes/embedded_cpu.py --output runs/embedded
+    langit train recipes/embedded_detail.py --output runs/detail --corpus runs/embedded/corpus
     langit train recipes/embedded_fast.py --output runs/fast --corpus runs/embedded/corpus
     langit generate --model runs/fast --quality fast "a red ball bounces"
 
@@ -18,10 +18,11 @@ from langit.training import Distillation, OptimizerConfig, Stage, TrainingConfig
 
 
 def recipe() -> TrainingConfig:
-    base = load_recipe(Path(__file__).with_name("embedded_cpu.py"))
+    base = load_recipe(Path(__file__).with_name("embedded_detail.py"))
     return replace(
         base,
         name="embedded-fast",
+        start="",
         stages=(Stage(320, 1536, {"picture": 0.1, "short": 0.2, "whole": 0.7}),),
         tasks={task: share for task, share in SHARES.items() if task != "frames"},  # a course has one level at a time
         optimizer=OptimizerConfig(learning_rate=1e-3, warmup=20, cooldown=0.5, ema=0.98),

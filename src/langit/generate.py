@@ -32,9 +32,10 @@ from langit.media import read_image, write
 from langit.media.record import Record, SourceFile, sha256_of, write_sidecar
 from langit.packing import Bounds, Layout, Text, bounds_of, layout_of, unpack
 from langit.patches import Grid, grid_of, nearest_multiple
-from langit.sampling import SCHEDULES, SOLVERS, Denoise, guided, levels_of
+from langit.sampling import SCHEDULES, SOLVERS, Denoise, guided, levels_of, seeing
 from langit.tokenizer import decode, encode
 from langit.tokenizer.base import latent_shape, legal_frames
+from langit.transformer.experts import Experts
 from langit.types import ClipShape, Frames, InputError, Video
 
 DISTILLED = "distilled"
@@ -280,7 +281,7 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
     beside = _beside(bundle, plans)
     denoise = guided(
         denoiser(bundle, layout, prompts, governs, beside, quick),
-        denoiser(bundle, layout, [config.sampling.negative for _ in plans], None, beside),
+        _unguided(bundle, layout, held, beside),
         first.guidance,
         config.sampling.guidance_interval,
         config.sampling.late_guidance if first.guidance == config.sampling.guidance else None,
@@ -389,6 +390,26 @@ class _PassageLatents:
         channels, _, rows, columns = self._picture(picture).shape
         nothing = torch.zeros(channels, 0, rows, columns)
         return Known(picture, torch.cat([nothing, *self.last], 1), unshown)
+
+
+def _unguided(bundle: Bundle, layout: Layout, held: Sequence[Held], beside: Beside | None) -> Denoise:
+    """What guidance leads away from: the model that reads no prompt and, where it is langit's own, sees no held frames.
+
+    So what is made agrees more with what is held, and frames that are held cost half. What is held of a frame that is
+    otherwise made (a region's surrounding) stays in sight: without it the model has nothing like what it was trained on.
+    """
+    negatives = [bundle.config.sampling.negative] * len(held)
+    frames = [_in_sight(one, grid) for one, grid in zip(held, layout.grids, strict=True)]
+    if torch.cat(frames).all() or isinstance(bundle.transformer, Experts):
+        return denoiser(bundle, layout, negatives, None, beside)
+    seen = torch.cat([grid.box(some) for grid, some in zip(layout.grids, frames, strict=True)])
+    return seeing(seen.to(bundle.device), denoiser(bundle, layout.only(frames), negatives))
+
+
+def _in_sight(held: Held, grid: Grid) -> Tensor:
+    """(t,) bool: the patch frames that are not held whole; all of them where no other is left."""
+    whole = held.mask.reshape(grid.t, -1).all(1)
+    return ~(whole & ~whole.all())
 
 
 def denoiser(

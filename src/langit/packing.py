@@ -36,6 +36,13 @@ class Layout:
     def to(self, device: torch.device | str) -> Layout:
         return replace(self, positions=self.positions.to(device), places=self.places.to(device))
 
+    def only(self, frames: Sequence[Tensor]) -> Layout:
+        """Of these patch frames alone, (t,) bool of each clip; every patch keeps its place in time and space."""
+        grids = [replace(grid, t=int(seen.sum())) for grid, seen in zip(self.grids, frames, strict=True)]
+        patches = torch.cat([grid.box(seen) for grid, seen in zip(self.grids, frames, strict=True)])
+        bounds = bounds_of([grid.num_patches for grid in grids])
+        return Layout(tuple(grids), bounds, self.positions[patches], self.places[patches])
+
     def spread(self, per_clip: Tensor) -> Tensor:
         """One value per clip (B, ...) -> one per patch (N, ...)."""
         counts = torch.tensor([end - start for start, end in pairwise(self.bounds)], device=per_clip.device)

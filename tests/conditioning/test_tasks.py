@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 
-from langit.conditioning.tasks import SHARES, STILL_TASKS, Levels, draw_noise_levels, draw_task, held_patches
+from langit.conditioning.tasks import SHARES, STILL_TASKS, Levels, draw_noise_levels, draw_tasks, held_patches
 from langit.patches import Grid
 
 GRIDS = [Grid(t, y, x) for t, (y, x) in product((1, 2, 3, 9), ((1, 1), (1, 4), (3, 2), (4, 4)))]
@@ -94,13 +95,16 @@ def test_the_same_generator_gives_the_same_draw():
 
 
 def test_tasks_come_in_their_shares():
-    generator = torch.Generator().manual_seed(0)
-    drawn = Counter(draw_task(Grid(5, 2, 2), generator) for _ in range(4000))
+    rng = np.random.default_rng(0)
+    drawn = Counter(draw_tasks(np.full(4000, 5), rng))
     assert sum(SHARES.values()) == pytest.approx(1)
     for task, share in SHARES.items():
         assert drawn[task] / 4000 == pytest.approx(share, abs=0.03)
-    stills = Counter(draw_task(Grid(1, 2, 2), generator) for _ in range(200))
-    assert set(stills) == set(STILL_TASKS)
+    mixed = draw_tasks(np.tile([5, 1], 2000), rng)
+    assert set(mixed[1::2]) == set(STILL_TASKS)
+    assert set(mixed[::2]) == set(SHARES)
+    still_share = SHARES["text"] / sum(SHARES[task] for task in STILL_TASKS)
+    assert mixed[1::2].count("text") / 2000 == pytest.approx(still_share, abs=0.03)
 
 
 def test_an_unknown_task_and_one_that_a_picture_cannot_have_are_refused():
@@ -111,4 +115,4 @@ def test_an_unknown_task_and_one_that_a_picture_cannot_have_are_refused():
         with pytest.raises(ValueError, match="one frame"):
             held_patches(task, Grid(1, 2, 2), generator)
     with pytest.raises(ValueError, match="one frame"):
-        draw_task(Grid(1, 2, 2), generator, {"first": 1.0})
+        draw_tasks(np.array([5, 1]), np.random.default_rng(0), {"first": 1.0})

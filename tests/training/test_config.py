@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from langit.training import Stage, load_recipe
-from langit.training.loop import warmup_stable_decay
+from langit.training.run import warmup_stable_decay
 from langit.types import InputError
 from tests.conftest import tiny_training
 
@@ -93,5 +93,6 @@ def test_the_fingerprint_changes_with_what_changes_the_weights():
         tiny_training(corpus=replace(config.corpus, seed=2)),
         tiny_training(optimizer=replace(config.optimizer, learning_rate=1e-4)),
         tiny_training(tasks={"text": 1.0}),
+        tiny_training(tasks=dict(reversed(config.tasks.items()))),  # tasks are drawn in their order
     ]
-    assert len({config.fingerprint(), *(other.fingerprint() for other in changed)}) == 8
+    assert len({config.fingerprint(), *(other.fingerprint() for other in changed)}) == 9

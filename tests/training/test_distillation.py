@@ -18,6 +18,7 @@ from langit.training.batches import draw_batch
 from langit.training.corpus import Corpus
 from langit.training.distillation import Teacher
 from langit.training.loop import Model
+from langit.training.pool import Pool
 from langit.types import InputError
 from tests.conftest import tiny_training
 
@@ -49,7 +50,7 @@ def test_a_lesson_leads_from_level_to_level_to_where_the_teacher_lands(config, t
     teacher = Teacher(exact, exact.distillation)
     plain = replace(teacher.bundle.config, sampling=SamplingDefaults(solver="euler", guidance=1.0))
     teacher.bundle = replace(teacher.bundle, config=plain)
-    batch = draw_batch(exact, Corpus(tiny_corpus, exact.corpus), 0)
+    batch = draw_batch(exact, Pool(Corpus(tiny_corpus, exact.corpus), exact.patch), 0)
     lesson = teacher.lesson(batch)
     free = batch.sigma > 0
     assert set(lesson.sigma[free].tolist()) <= {1.0, 0.75}
@@ -65,8 +66,9 @@ def test_a_lesson_leads_from_level_to_level_to_where_the_teacher_lands(config, t
 def test_the_copy_comes_closer_to_the_teacher(config, tiny_corpus):
     torch.manual_seed(0)
     teacher, model = Teacher(config, config.distillation), Model(config)
-    model.copy(teacher.bundle)
-    lesson = teacher.lesson(draw_batch(config, Corpus(tiny_corpus, config.corpus), 0))
+    model.begin_as(teacher.bundle)
+    model.text.requires_grad_(False)
+    lesson = teacher.lesson(draw_batch(config, Pool(Corpus(tiny_corpus, config.corpus), config.patch), 0))
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
     history = []
     for _ in range(40):

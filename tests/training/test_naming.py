@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from langit.simulator.world import Thing
-from langit.training.corpus import Corpus, make_clip
+from langit.training.corpus import Corpus
+from langit.training.footage import make_clip
 from langit.training.naming import NAMES, Naming, shares_of
 from tests.conftest import tiny_training
 
@@ -34,7 +35,7 @@ def test_shares_are_those_of_the_pixels():
 
 def test_a_sample_has_the_shares_of_its_own_frames(tiny_corpus):
     config = tiny_training().corpus
-    sample = Corpus(tiny_corpus, config)[13]
+    sample = Corpus(tiny_corpus, config).samples(1)[1]
     scene, _, truth = make_clip(config, 13)
     assert torch.equal(sample.shares, shares_of(truth.segmentation, scene.things, config.stride))
     assert sample.shares.shape[1:] == sample.latents.shape[1:]

@@ -1,11 +1,8 @@
-"""The autoencoder's training stops anywhere and goes on as if it never had, learns, and gives what a generator trains on."""
+"""The autoencoder's training learns, and gives what a generator trains on. That it goes on bit for bit is in `test_run`."""
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,121 +19,19 @@ from langit.generate import Request, generate_all, plan
 from langit.media import write
 from langit.tokenizer import CausalTokenizer, decode, encode
 from langit.tokenizer.autoencoder import Autoencoder, AutoencoderConfig
-from langit.training import CorpusConfig, OptimizerConfig, PieceConfig, TokenizerTraining, load_recipe, train
+from langit.training import PieceConfig, TokenizerTraining, load_recipe, train
 from langit.training.corpus import Corpus
 from langit.training.pieces import PixelCorpus, RealFootage, cut, draw_pieces
-from langit.training.tokenizer_loop import make_optimizers, psnr, reconstruct, train_tokenizer
-from langit.types import ClipShape, InputError, Video
+from langit.training.tokenizer_loop import make_optimizers, reconstruct, train_tokenizer
+from langit.types import InputError, Video
 from tests.conftest import random_frames, tiny_training
+from tests.training.conftest import assert_same_run, tiny
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "tokenizer.py"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Bit for bit holds for equal numbers of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def tiny(**changes):
-    """Twelve steps on pieces of 5 frames of 16x16, of 12 clips of 9 frames of 32x32."""
-    config = TokenizerTraining(
-        name="tiny-tokenizer",
-        autoencoder=AutoencoderConfig(channels=8, frames=4, widths=(4, 6, 8), decoder_blocks=1),
-        corpus=CorpusConfig(
-            clips=12, chunk=6, channels=8, fit_clips=4, stills=1, shapes=((1.0, ClipShape(9, 32, 32)),)
-        ),
-        pieces=PieceConfig(frames=5, side=16, candidates=2),
-        steps=12,
-        batch=2,
-        optimizer=OptimizerConfig(learning_rate=2e-3, warmup=2, weight_decay=0.0, ema=0.9),
-        first_clips=6,
-        growth=1.0,
-        fitted=6,
-        measured=2,
-        checkpoint_every=5,
-        samples_every=12,
-    )
-    return replace(config, **changes)
-
-
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory):
-    """All the footage of `tiny`."""
-    corpus = PixelCorpus(tmp_path_factory.mktemp("pixels"), tiny().corpus)
-    for chunk in range(corpus.num_chunks):
-        corpus.make_chunk(chunk)
-    _ = corpus.tokenizer
-    return corpus.folder
-
-
 def run(output, clips, config=None, **options):
     return train_tokenizer(config or tiny(), output, corpus_folder=clips, workers=0, **options)
-
-
-def losses(output):
-    return [json.loads(line) for line in (output / "losses.jsonl").read_text().splitlines()]
-
-
-def assert_same_run(one, two):
-    assert losses(one) == losses(two)
-    first, second = (torch.load(output / "checkpoint.pt", weights_only=True) for output in (one, two))
-    assert first["step"] == second["step"]
-    for part in ("model", "ema"):
-        for name, tensor in first[part].items():
-            assert torch.equal(tensor, second[part][name]), name
-    assert (one / "tokenizer.safetensors").read_bytes() == (two / "tokenizer.safetensors").read_bytes()
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory, clips):
-    output, told = tmp_path_factory.mktemp("uninterrupted"), []
-    assert run(output, clips, on_step=told.append) == 12
-    assert [progress.loss for progress in told] == [line["loss"] for line in losses(output)]
-    assert all(progress.psnr == psnr(progress.loss) and 0 <= progress.starved <= 1 for progress in told)
-    assert [path.name for path in (output / "samples").iterdir()] == ["0000012.png"]
-    return output
-
-
-def test_a_run_that_stops_and_goes_on_is_the_run_that_never_stopped(uninterrupted, clips, tmp_path):
-    for stop in (1, 7):
-        assert run(tmp_path, clips, stop_after=stop) == stop
-    assert run(tmp_path, clips) == 12
-    assert_same_run(tmp_path, uninterrupted)
-    assert run(tmp_path, clips) == 12  # nothing is left to do
-    assert_same_run(tmp_path, uninterrupted)
-
-
-def test_ctrl_c_stops_after_the_step(uninterrupted, clips, tmp_path):
-    def interrupt(progress):
-        if progress.step == 3:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    assert run(tmp_path, clips, on_step=interrupt) == 3
-    assert run(tmp_path, clips) == 12
-    assert_same_run(tmp_path, uninterrupted)
-
-
-def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(uninterrupted, clips, tmp_path):
-    def die(progress):
-        if progress.step == 8:
-            raise RuntimeError("power cut")
-
-    with pytest.raises(RuntimeError, match="power cut"):
-        run(tmp_path, clips, on_step=die)
-    assert len(losses(tmp_path)) == 8
-    assert run(tmp_path, clips) == 12
-    assert_same_run(tmp_path, uninterrupted)
-
-
-def test_another_recipe_does_not_go_on_from_this_checkpoint(uninterrupted, clips):
-    before = (uninterrupted / "checkpoint.pt").read_bytes()
-    with pytest.raises(InputError, match="trained by another recipe"):
-        run(uninterrupted, clips, tiny(seed=1))
-    assert (uninterrupted / "checkpoint.pt").read_bytes() == before
 
 
 def test_training_learns_what_the_linear_part_cannot(clips):
@@ -158,9 +53,9 @@ def test_training_learns_what_the_linear_part_cannot(clips):
     assert history[-1] < 0.8 * history[0]
 
 
-def test_latents_have_a_mean_of_zero_and_unit_variance_over_all_channels(uninterrupted, clips):
+def test_latents_have_a_mean_of_zero_and_unit_variance_over_all_channels(trained_tokenizer, clips):
     """On the clips that they are measured on."""
-    tokenizer, corpus = load_tokenizer(uninterrupted), PixelCorpus(clips, tiny().corpus)
+    tokenizer, corpus = load_tokenizer(trained_tokenizer), PixelCorpus(clips, tiny().corpus)
     measured = [torch.from_numpy(corpus.frames(index)).float() / 127.5 - 1 for index in range(tiny().measured)]
     latents = torch.cat([encode(tokenizer, clip).flatten(1) for clip in measured], 1).double()
     assert latents.mean(1).abs().max() < 1e-5
@@ -202,12 +97,12 @@ def test_the_latents_of_a_model_stay_and_only_the_way_back_is_trained(tiny_bundl
         run(tmp_path / "other", clips, tiny(latents_of=str(tmp_path / "model")))
 
 
-def test_a_tokenizer_of_other_latents_is_not_put_into_a_model(tiny_bundle, uninterrupted, tmp_path):
+def test_a_tokenizer_of_other_latents_is_not_put_into_a_model(tiny_bundle, trained_tokenizer, tmp_path):
     model = tmp_path / "model"
     states = tiny_bundle.transformer.state_dict(), tiny_bundle.text.state_dict()
     save_bundle(model, tiny_bundle.config, *states, tiny_bundle.tokenizer)
     with pytest.raises(InputError, match=r"has a stride of \(4, 8, 8\) and 8 channels; the model in"):
-        exchange_tokenizer(model, uninterrupted, tmp_path / "output")
+        exchange_tokenizer(model, trained_tokenizer, tmp_path / "output")
     brighter = replace(tiny_bundle.tokenizer, mean=tiny_bundle.tokenizer.mean + 1)
     save_tokenizer(tmp_path / "brighter", brighter)
     with pytest.raises(InputError, match="makes other latents than those"):
@@ -318,14 +213,14 @@ def test_the_shipped_recipe_is_whole():
 
 
 SCRIPT = """
-from tests.training.test_tokenizer_loop import tiny
+from tests.training.conftest import tiny
 
 def recipe():
     return tiny()
 """
 
 
-def test_the_command_trains_it_and_a_generator_takes_it(uninterrupted, clips, tmp_path, monkeypatch):
+def test_the_command_trains_it_and_a_generator_takes_it(trained_tokenizer, clips, tmp_path, monkeypatch):
     from typer.testing import CliRunner
 
     recipe, output = tmp_path / "recipe.py", tmp_path / "run"
@@ -345,7 +240,7 @@ def test_the_command_trains_it_and_a_generator_takes_it(uninterrupted, clips, tm
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "CorpusConfig(tokenizer=" in result.output
-    assert_same_run(output, uninterrupted)
+    assert_same_run(output, trained_tokenizer)
 
     training = tiny_training()
     training = replace(training, corpus=replace(training.corpus, tokenizer=str(output)))
@@ -361,14 +256,14 @@ def test_the_command_trains_it_and_a_generator_takes_it(uninterrupted, clips, tm
     assert clip.video.frames.shape == (8, 32, 32, 3)
 
 
-def test_a_tokenizer_is_told_from_a_model(uninterrupted, tmp_path):
+def test_a_tokenizer_is_told_from_a_model(trained_tokenizer, tmp_path):
     with pytest.raises(InputError, match="is a tokenizer, not a model"):
-        load_bundle(uninterrupted)
+        load_bundle(trained_tokenizer)
     with pytest.raises(InputError, match=r"is a tokenizer's recipe; train it with langit\.train_tokenizer"):
         train(tiny(), tmp_path)
 
 
-def test_a_tokenizer_of_another_shape_is_told_to_the_generator(uninterrupted, tmp_path):
-    config = replace(tiny_training().corpus, tokenizer=str(uninterrupted), channels=16)
+def test_a_tokenizer_of_another_shape_is_told_to_the_generator(trained_tokenizer, tmp_path):
+    config = replace(tiny_training().corpus, tokenizer=str(trained_tokenizer), channels=16)
     with pytest.raises(InputError, match=r"has a stride of \(4, 8, 8\) and 8 channels; the recipe asks for"):
         _ = Corpus(tmp_path, config).tokenizer

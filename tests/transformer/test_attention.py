@@ -31,6 +31,22 @@ def test_attend_equals_the_reference_with_its_gradients(query_lengths, key_lengt
         torch.testing.assert_close(fast, plain, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="the kernel for packed sequences is a GPU's")
+def test_a_gpu_takes_parts_of_many_lengths_in_one_call():
+    generator = torch.Generator().manual_seed(3)
+    query_lengths, key_lengths = [64, 9, 64, 30, 576], [12, 40, 7, 7, 21]
+    n, m = sum(query_lengths), sum(key_lengths)
+    inputs = [torch.randn(rows, 2, 64, generator=generator).cuda().requires_grad_() for rows in (n, m, m)]
+    bounds = bounds_of(query_lengths), bounds_of(key_lengths)
+    with torch.autocast("cuda", torch.bfloat16):
+        fast = attend(*inputs, *bounds).float()
+    plain = attend_reference(*inputs, *bounds)
+    torch.testing.assert_close(fast, plain, atol=0.03, rtol=0.03)
+    gradients = [torch.autograd.grad(result.square().sum(), inputs) for result in (fast, plain)]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=0.1, rtol=0.05)
+
+
 def test_parts_do_not_see_each_other():
     bounds = bounds_of([3, 5, 3])
     query, key, value = torch.randn(3, 11, 2, 4, generator=torch.Generator().manual_seed(2))

@@ -38,7 +38,7 @@ def model() -> Transformer:
 def test_windows_hold_all_times_of_a_square_of_cells(shift):
     order, back, bounds = windows(GRIDS, 2, 4, shift)
     assert torch.equal(order[back], torch.arange(len(order)))
-    at = cell_positions(GRIDS, 2)[order]
+    at = cell_positions(layout_of(GRIDS).positions, 2)[order]
     clip = torch.arange(3).repeat_interleave(torch.tensor([grid.num_patches * 4 for grid in GRIDS]))[order]
     squares = torch.cat([clip[:, None], (at[:, 1:].long() + shift) // 4], 1)
     assert len(squares.unique(dim=0)) == len(bounds) - 1
@@ -65,9 +65,9 @@ def test_cells_of_other_frames_are_seen_and_far_ones_are_not(model):
     states, embedded = torch.zeros(grid.num_patches, 32), torch.randn(1, 32)
     detail = model.detail
     with torch.no_grad():
-        before = detail(patches, states, embedded, None, (grid,))
+        before = detail(patches, states, embedded, None, layout_of([grid]))
         patches[0] += 1  # the first frame's upper left patch
-        moved = (detail(patches, states, embedded, None, (grid,)) - before).abs().amax(1).view(2, 4, 4) > 1e-6
+        moved = (detail(patches, states, embedded, None, layout_of([grid])) - before).abs().amax(1).view(2, 4, 4) > 1e-6
     assert moved[1, 0, 0]
     assert not moved[:, 3, 3].any()
 

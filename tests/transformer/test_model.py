@@ -150,3 +150,15 @@ def test_counted_operations_are_those_that_run(monkeypatch):
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         transformer(torch.randn(sum(lengths), 12), torch.ones(sum(lengths)), layout_of(grids), random_text(words, 10))
     assert transformer.num_flop(lengths, words) == pytest.approx(counter.get_total_flops(), rel=0.03)
+
+
+def test_levels_by_runs_are_levels_by_patch():
+    """Whole frames at one level are modulated together; scattered patches one by one. Training takes the latter way."""
+    transformer = tiny_transformer()
+    layout, text = layout_of([Grid(4, 2, 2), Grid(2, 2, 2)]), random_text([5, 3], 10)
+    patches = torch.randn(layout.num_patches, transformer.config.patch_dim)
+    for held in (torch.arange(layout.num_patches) < 8, torch.arange(layout.num_patches) % 3 == 0):
+        sigma = torch.where(held, 0.0, 0.7)
+        with torch.no_grad():
+            by_runs = transformer(patches, sigma, layout, text)
+        torch.testing.assert_close(by_runs, transformer(patches, sigma, layout, text).detach(), rtol=1e-4, atol=1e-5)

@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any, Protocol, get_args
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from langit.catalog.memory import MemoryMode, refuse_too_long
-from langit.catalog.tensors import check_shapes, read_tensors
+from langit.catalog.tensors import check_shapes, read_tensors, write_tensors
 from langit.catalog.tokenizers import read_tokenizer
 from langit.patches import PatchSize
 from langit.text.clip import ClipEncoder
@@ -196,9 +195,7 @@ def save_bundle(
     if isinstance(tokenizer, StoredTokenizer) and tokenizer.has_tensors:
         parts["tokenizer"] = tokenizer.tensors()
     for name, tensors in parts.items():
-        aside = folder / f".{name}.safetensors.part"
-        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, aside)
-        aside.rename(folder / f"{name}.safetensors")
+        write_tensors(folder / f"{name}.safetensors", tensors)
     aside = folder / ".config.json.part"
     aside.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
     aside.rename(folder / "config.json")

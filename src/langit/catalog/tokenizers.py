@@ -6,14 +6,12 @@ On its own: tokenizer.safetensors, whose header says kind, stride, channels and 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from langit.catalog.tensors import check_shapes, read_tensors
+from langit.catalog.tensors import check_shapes, read_tensors, write_tensors
 from langit.tokenizer.stored import TOKENIZERS, StoredTokenizer, kind_of
 from langit.types import InputError
 
@@ -44,10 +42,7 @@ def save_tokenizer(folder: Path, tokenizer: StoredTokenizer, training: Mapping[s
         "channels": tokenizer.channels,
         "training": dict(training or {}),
     }
-    aside = folder / f".{FILE}.{os.getpid()}.part"
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tokenizer.tensors().items()}
-    save_file(tensors, aside, metadata={HEADER: json.dumps(told)})
-    aside.rename(folder / FILE)
+    write_tensors(folder / FILE, tokenizer.tensors(), {HEADER: json.dumps(told)})
 
 
 def load_tokenizer(folder: Path) -> StoredTokenizer:

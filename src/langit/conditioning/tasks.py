@@ -19,7 +19,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from langit.flow import draw_levels
@@ -35,6 +37,7 @@ SHARES: Mapping[str, float] = {
     "keyframes": 0.03,
     "region": 0.03,
 }
+Counts = NDArray[np.int64]
 STILL_TASKS = ("text", "region")
 """A picture has one frame, so of all tasks it knows these."""
 
@@ -47,13 +50,16 @@ class Levels:
     deviation: float = 1.2
 
 
-def draw_task(grid: Grid, generator: torch.Generator, shares: Mapping[str, float] = SHARES) -> str:
-    """The name of a task that this grid can have."""
-    names = [name for name in shares if grid.t > 1 or name in STILL_TASKS]
-    if not names:
+def draw_tasks(frames: Counts, rng: np.random.Generator, shares: Mapping[str, float] = SHARES) -> list[str]:
+    """A task for each clip of so many patch frames, of those that it can have; ValueError where it can have none."""
+    names = list(shares)
+    weights = np.array([shares[name] for name in names], np.float64)
+    for_stills = weights * np.isin(names, STILL_TASKS)
+    if (frames == 1).any() and not for_stills.any():
         raise ValueError(f"a clip of one frame knows the tasks {', '.join(STILL_TASKS)}; the shares name neither")
-    weights = torch.tensor([shares[name] for name in names])
-    return names[int(torch.multinomial(weights, 1, generator=generator))]
+    ends = np.cumsum(np.where((frames == 1)[:, None], for_stills, weights), 1)  # (clips, tasks)
+    drawn = (ends <= rng.random(len(frames))[:, None] * ends[:, -1:]).sum(1)
+    return [names[task] for task in drawn]
 
 
 def held_patches(task: str, grid: Grid, generator: torch.Generator) -> Tensor:

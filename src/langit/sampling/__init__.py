@@ -4,11 +4,11 @@ A schedule is a list of noise levels from 1 to 0; `levels_of` gives each patch i
 a solver follows it; guidance wraps `denoise`.
 """
 
-from langit.sampling.guidance import guided
+from langit.sampling.guidance import guided, seeing
 from langit.sampling.schedules import SCHEDULES, levels_of
 from langit.sampling.solvers import SOLVERS, Denoise
 from langit.sampling.unipc import unipc
 
 SOLVERS["unipc"] = unipc
 
-__all__ = ["SCHEDULES", "SOLVERS", "Denoise", "guided", "levels_of"]
+__all__ = ["SCHEDULES", "SOLVERS", "Denoise", "guided", "levels_of", "seeing"]

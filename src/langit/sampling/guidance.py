@@ -36,3 +36,18 @@ def guided(
         return torch.where(guides[:, None], base + strength * (x0 - base), x0)
 
     return denoise
+
+
+def seeing(some: Tensor, denoise: Denoise) -> Denoise:
+    """`denoise` of the patches `some` (N,) bool alone, for patches (N, P) of which the others come back as they are.
+
+    As what guidance leads away from, a model that does not see what is held: then guidance leads towards it, as it leads
+    towards the prompt (history guidance, arXiv 2502.06764).
+    """
+
+    def on_some(x: Tensor, sigma: Tensor) -> Tensor:
+        x0 = x.clone()
+        x0[some] = denoise(x[some], sigma[some])
+        return x0
+
+    return on_some

@@ -75,7 +75,7 @@ class _Pairs:
     y: Tensor  # (P,) from -1 at the top to 1 at the bottom
 
     def select(self, index: Tensor) -> _Pairs:
-        return _Pairs(self.body[index], self.pixel[index], self.x[index], self.y[index])
+        return _Pairs(*(_at(rays, index) for rays in (self.body, self.pixel, self.x, self.y)))
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class _Hits:
     shaded: Tensor  # (N,) whether another body stands before the light
 
     def select(self, index: Tensor) -> _Hits:
-        return _Hits(*(getattr(self, field.name)[..., index] for field in fields(self)))
+        return _Hits(*(_at(getattr(self, field.name), index) for field in fields(self)))
 
 
 class _Group:
@@ -123,27 +123,27 @@ class _Group:
         pairs = self.cover(bodies.boxes)
         t, met = self.meet(pairs)
         winner = _nearest(t, met, pairs.pixel, num_pixels).nonzero()[:, 0]
-        hits = self.surface(pairs.select(winner), t[winner], pairs.pixel[winner])
+        hits = self.surface(pairs.select(winner), _at(t, winner), _at(pairs.pixel, winner))
         covered = torch.zeros(num_pixels, dtype=torch.bool, device=self.device)
         covered[hits.slot] = True
 
         # Shadows and darkness on the ground between.
         shade_pairs = self.cover(bodies.shadow_boxes)
         in_shade = torch.zeros(num_pixels, dtype=torch.bool, device=self.device)
-        uncovered = (~covered[shade_pairs.pixel]).nonzero()[:, 0]
+        uncovered = (~_at(covered, shade_pairs.pixel)).nonzero()[:, 0]
         ground = shade_pairs.select(uncovered)
         in_shade[ground.pixel[self.ground_shaded(ground, ground.x, ground.y)]] = True
         occlusion = self.occlusion(num_pixels)
 
         # Pixels whose neighbours show something else.
         state = torch.zeros(num_pixels, dtype=torch.int16, device=self.device)
-        state[hits.slot] = (bodies.slot[hits.body] + 1) * 32 + hits.face * 2 + hits.shaded
+        state[hits.slot] = (_at(bodies.slot, hits.body) + 1) * 32 + hits.face * 2 + hits.shaded
         state += in_shade
         edge = _edges(state.view(shape)).view(-1)
         self.mark_thin(pairs, shade_pairs, edge)
 
         # Their colours, laid over the backdrop.
-        inside = (~edge[hits.slot]).nonzero()[:, 0]
+        inside = (~_at(edge, hits.slot)).nonzero()[:, 0]
         inner = hits.select(inside)
         open_ground = ((in_shade | (occlusion > 0)) & ~covered & ~edge).nonzero()[:, 0]
         lit, shade = self.ground_colours(open_ground, occlusion)
@@ -177,15 +177,15 @@ class _Group:
         across = (right - left + 1).clamp(min=0)
         down = torch.where(across > 0, (bottom - top + 1).clamp(min=0), 0)
         row_body = torch.repeat_interleave(down)
-        row = torch.arange(len(row_body), device=self.device) - (down.cumsum(0) - down - top)[row_body]
-        row_across = across[row_body]
+        row = torch.arange(len(row_body), device=self.device) - _at(down.cumsum(0) - down - top, row_body)
+        row_across = _at(across, row_body)
         start = row_across.cumsum(0) - row_across
         pair_row = torch.repeat_interleave(row_across)
-        column = torch.arange(len(pair_row), device=self.device) - (start - left[row_body])[pair_row]
-        pixel = ((self.bodies.view_of[row_body] * self.height + row) * self.width)[pair_row] + column
+        column = torch.arange(len(pair_row), device=self.device) - _at(start - _at(left, row_body), pair_row)
+        pixel = _at((_at(self.bodies.view_of, row_body) * self.height + row) * self.width, pair_row) + column
         x = (column + 0.5) * (2 / self.width) - 1
-        y = ((row + 0.5) * (2 / self.height) - 1)[pair_row]
-        return _Pairs(row_body[pair_row], pixel, x, y)
+        y = _at((row + 0.5) * (2 / self.height) - 1, pair_row)
+        return _Pairs(_at(row_body, pair_row), pixel, x, y)
 
     def meet(self, pairs: _Pairs, x: Tensor | None = None, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Where camera rays (..., P) enter their bodies, in metres along the camera's axis, and whether they do.
@@ -265,14 +265,14 @@ class _Group:
         facing = dot(outward, bodies.light.index_select(1, body)) > 0
         casters, receivers = [], []
         for of_body in bodies.casters:
-            caster = of_body[body]
+            caster = _at(of_body, body)
             index = ((caster >= 0) & facing).nonzero()[:, 0]
-            casters.append(caster[index])
+            casters.append(_at(caster, index))
             receivers.append(index)
         caster, order = torch.cat(casters).sort(stable=True)
         receiver = torch.cat(receivers)[order]
         to_unit = bodies.to_unit.index_select(1, caster)
-        place = point[:, receiver]
+        place = _at(point, receiver)
         origin = torch.stack([dot(to_unit[3 * axis : 3 * axis + 3], place) + to_unit[9 + axis] for axis in range(3)])
         enter, leave = self.spans(caster, origin, bodies.ground.index_select(1, caster)[0:3])
         shaded[receiver[(enter < leave) & (leave > 1e-3)]] = True
@@ -303,7 +303,7 @@ class _Group:
         if bodies.thin is None:
             return
         for of_ground, every in ((False, pairs), (True, shade_pairs)):
-            some = every.select(bodies.thin[every.body].nonzero()[:, 0])
+            some = every.select(_at(bodies.thin, every.body).nonzero()[:, 0])
             grow = bodies.grow.index_select(1, some.body)
             if of_ground:
                 origin, direction, _ = self.ground_points(some.body, some.x, some.y)
@@ -322,24 +322,26 @@ class _Group:
         number[pixels] = torch.arange(num_edges, device=self.device)
         offset = torch.arange(num_samples, device=self.device)[:, None] * num_edges
 
-        near = pairs.select((number[pairs.pixel] >= 0).nonzero()[:, 0])
-        slot = number[near.pixel] + offset  # (S, P)
+        near = pairs.select((_at(number, pairs.pixel) >= 0).nonzero()[:, 0])
+        slot = _at(number, near.pixel) + offset  # (S, P)
         x, y = near.x + shift_x, near.y + shift_y
         t, met = self.meet(near, x, y)
         first = _nearest(t.view(-1), met.view(-1), slot.view(-1), num_samples * num_edges)
         # Hits must come in the order of bodies, so samples run fastest.
         pair, sample = first.view(num_samples, -1).T.contiguous().nonzero().unbind(1)
         winner = sample * len(near.body) + pair
-        rays = _Pairs(near.body[pair], near.pixel[pair], x.view(-1)[winner], y.view(-1)[winner])
-        hits = self.surface(rays, t.view(-1)[winner], slot.view(-1)[winner])
+        rays = _Pairs(_at(near.body, pair), _at(near.pixel, pair), _at(x.view(-1), winner), _at(y.view(-1), winner))
+        hits = self.surface(rays, _at(t.view(-1), winner), _at(slot.view(-1), winner))
         colours = torch.zeros(3, num_samples * num_edges, device=self.device)
-        colours[:, hits.slot] = self.shade(hits)
+        colours.index_copy_(1, hits.slot, self.shade(hits))
         covered = torch.zeros(num_samples * num_edges, dtype=torch.bool, device=self.device)
         covered[hits.slot] = True
 
-        near = shade_pairs.select((number[shade_pairs.pixel] >= 0).nonzero()[:, 0])
+        near = shade_pairs.select((_at(number, shade_pairs.pixel) >= 0).nonzero()[:, 0])
         in_shade = torch.zeros_like(covered)
-        in_shade[(number[near.pixel] + offset)[self.ground_shaded(near, near.x + shift_x, near.y + shift_y)]] = True
+        in_shade[(_at(number, near.pixel) + offset)[self.ground_shaded(near, near.x + shift_x, near.y + shift_y)]] = (
+            True
+        )
         dark = (in_shade & ~covered).view(num_samples, num_edges).sum(0)
         bright = num_samples - covered.view(num_samples, num_edges).sum(0) - dark
         lit, shade = self.ground_colours(pixels, occlusion)
@@ -355,13 +357,13 @@ class _Group:
         back, area = self.backdrop, self.height * self.width
         view = pixels // area
         inside = pixels - view * area
-        still = self.backdrop_of[view]
+        still = _at(self.backdrop_of, view)
         row = inside // self.width
         coefficient = back.rows.reshape(12, -1).index_select(1, still * self.height + row).view(4, 3, -1)
-        pattern = back.pattern.reshape(-1)[still * area + inside]
-        open_share = 1 - 0.55 * occlusion[pixels]
-        lit = (coefficient[0] + coefficient[1] * pattern) * (1 - 0.35 * occlusion[pixels])
-        shade = (coefficient[2] + coefficient[3] * pattern) * open_share
+        pattern = _at(back.pattern.reshape(-1), still * area + inside)
+        hidden = _at(occlusion, pixels)
+        lit = (coefficient[0] + coefficient[1] * pattern) * (1 - 0.35 * hidden)
+        shade = (coefficient[2] + coefficient[3] * pattern) * (1 - 0.55 * hidden)
         if back.glow is not None:
             tint, by_row, by_column = back.glow
             glow = by_row[still, row, 0] * by_column[still, 0, inside - row * self.width] * tint[:, still, 0, 0]
@@ -393,16 +395,16 @@ class _Group:
         radiance += (broad * spot8 + sharp * spot64 * spot64) * visible * direct
         shiny = (mirror > 0).nonzero()[:, 0]
         if len(shiny):
-            radiance[:, shiny] += self.reflection(hits, shiny, colour)
+            radiance.index_add_(1, shiny, self.reflection(hits, shiny, colour))
         fog = self.fog(hits)
         seen: Tensor = radiance + (haze - radiance) * fog
         return seen
 
     def reflection(self, hits: _Hits, index: Tensor, colour: Tensor) -> Tensor:
         """What metal mirrors: the sky's gradient above, the ground below, tinted by the metal's own colour."""
-        table = self.bodies.mirrored.index_select(1, hits.body[index])  # (12 + 1, M)
+        table = self.bodies.mirrored.index_select(1, _at(hits.body, index))  # (12 + 1, M)
         horizon, middle, zenith, floor = (table[3 * i : 3 * i + 3] for i in range(4))
-        direction, outward = hits.direction[:, index], hits.normal[:, index]
+        direction, outward = _at(hits.direction, index), _at(hits.normal, index)
         towards = dot(direction, outward)
         height = direction[2] - 2 * towards * outward[2]
         up = height.clamp(min=0)
@@ -412,7 +414,7 @@ class _Group:
         seen = torch.where(height > 0, air, earth)
         graze = 1 - towards.abs().clamp(max=1)
         graze = graze * graze
-        tint = 0.04 + 0.96 * colour[:, index]
+        tint = 0.04 + 0.96 * _at(colour, index)
         tint = tint + (1 - tint) * (graze * graze * graze)
         mirrored: Tensor = seen * tint * table[12]
         return mirrored
@@ -429,7 +431,7 @@ class _Group:
         bodies, num_bodies = self.bodies, len(self.bodies.view_of)
         shape = (self.num_views, self.height, self.width)
         segmentation = torch.from_numpy(self.below_horizon()).to(self.device)[:, :, None].expand(shape).contiguous()
-        segmentation.view(-1)[hits.slot] = (bodies.slot[hits.body] + 2).to(torch.uint8)
+        segmentation.view(-1)[hits.slot] = (_at(bodies.slot, hits.body) + 2).to(torch.uint8)
         depth = self.per_view(torch.from_numpy(self.ground_depth()).to(self.device))
         depth.view(-1)[hits.slot] = hits.distance
         visible = torch.bincount(hits.body, minlength=num_bodies)
@@ -486,17 +488,22 @@ class _Group:
         return depth
 
 
+def _at(rays: Tensor, index: Tensor) -> Tensor:
+    """Some of a list (..., N) of numbers or vectors; several times as fast as brackets where it is of vectors."""
+    return rays.index_select(-1, index)
+
+
 def _nearest(t: Tensor, met: Tensor, slot: Tensor, num_slots: int) -> Tensor:
     """Whether each ray (N,) comes first in its slot; of rays that tie, the first one does.
 
     A positive float's bits order as it does, so parameter and number are compared as one integer."""
     ray = met.nonzero()[:, 0]
-    key = (t[ray].view(torch.int32).to(torch.int64) << 32) | ray
-    slot = slot[ray]
+    key = (_at(t, ray).view(torch.int32).to(torch.int64) << 32) | ray
+    slot = _at(slot, ray)
     best = torch.full((num_slots,), torch.iinfo(torch.int64).max, device=t.device)
     best = best.scatter_reduce(0, slot, key, "amin")
     first = torch.zeros_like(met)
-    first[ray] = best[slot] == key
+    first[ray] = _at(best, slot) == key
     return first
 
 

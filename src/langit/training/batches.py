@@ -1,30 +1,43 @@
-"""What each step trains on, as a function of (recipe, step) alone: resuming needs no saved state of any generator."""
+"""What each step trains on, as a function of (recipe, step) alone: resuming needs no saved state of any generator.
+
+Read `draw_step`, which chooses all clips of a step at once, then `draw_batch`, which takes a process's share of them from the
+pool. A clip's noise comes from a seed of its own, so it is the same whoever's share the clip is (`noise`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cache
+from itertools import groupby
 from queue import Queue
 from threading import Thread
 from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from langit.conditioning.tasks import draw_noise_levels, draw_task
-from langit.packing import Layout, pack
+from langit.conditioning.tasks import draw_noise_levels, draw_tasks
+from langit.packing import Layout, bounds_of
+from langit.patches import Grid, places, positions
 from langit.text.encoder import tokens_of
-from langit.training.config import TrainingConfig
-from langit.training.corpus import DETAILS, LANGUAGES, Corpus, Sample
+from langit.training.config import Stage, TrainingConfig
+from langit.training.footage import LANGUAGES, WORDINGS, prompt_number
+from langit.training.noise import position_noise
+from langit.training.parallel import ALONE, Team, share_out
+from langit.training.pool import Pool
 
-STREAM, ODD = 0x5EED, 0x9E3779B1
+STREAM = 0x5EED
+KINDS = ("picture", "short", "whole")
 Drawn = TypeVar("Drawn")
+Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Clean patches, the noise and levels to train at, and the prompts."""
+    """Clean patches, the noise and levels to train at, and the prompts: one process's share of a step."""
 
     step: int
     patches: Tensor  # (N, P)
@@ -34,53 +47,91 @@ class Batch:
     shares: Tensor  # (N, names * cells) in [0, 1]: what fills each cell of a patch (`naming.shares_of`)
     layout: Layout
     tokens: list[tuple[int, ...]]  # concept ids, a prompt to a clip
-    waited: float  # seconds that the trainer waited for footage
+    seeds: list[int]  # of each clip's levels and noise
+    part: float = 1.0  # of the step's patches that are in this batch
 
     @property
     def num_clips(self) -> int:
         return len(self.tokens)
 
 
-def draw_batch(config: TrainingConfig, corpus: Corpus, step: int) -> Batch:
-    """The batch of a step."""
-    generator = torch.Generator().manual_seed((config.seed * ODD + step * 2 + STREAM) % 2**32)  # torch reads 32 bits
-    pool = min(config.corpus.clips, int(config.first_clips + config.growth * step))
-    waited = corpus.wait_for(pool)
-    stage = config.stage_at(step)
-    latents, shares, prompts = [], [], []
-    for kind, share in stage.shares.items():
-        budget = share * stage.patches
-        while budget > 0:
-            index = int(torch.randint(pool, (1,), generator=generator))
-            latent, fill, prompt = _cut(kind, corpus[index], config.prompt_dropout, stage.dense_captions, generator)
-            patches = latent[0].numel() // _volume(config.patch)
-            # The last clip of a kind is taken with the chance that keeps the expected number of patches.
-            if budget < patches and float(torch.rand((), generator=generator)) > budget / patches:
-                break
-            latents.append(latent)
-            shares.append(fill)
-            prompts.append(prompt)
-            budget -= patches
-    if not latents:  # every kind's budget was smaller than its first clip
-        sample = corpus[int(torch.randint(pool, (1,), generator=generator))]
-        latent, fill, prompt = _cut("whole", sample, config.prompt_dropout, stage.dense_captions, generator)
-        latents, shares, prompts = [latent], [fill], [prompt]
-    patches_, layout = pack(latents, config.patch)
-    filled = pack(shares, config.patch)[0].float() / 255
-    sigma = torch.cat(
-        [
-            draw_noise_levels(draw_task(grid, generator, config.tasks), grid, stage.levels, generator)
-            for grid in layout.grids
-        ]
+@dataclass(frozen=True)
+class Clips:
+    """The clips of a step, a row to each."""
+
+    index: Numbers  # in the corpus
+    picture: Numbers  # which of its pictures, -1 for the clip itself
+    frames: Numbers  # latent frames, from the first
+    rows: Numbers  # patches
+    prompt: Numbers  # which of its prompts (`footage.prompt_number`), -1 for none
+    task: NDArray[np.str_]
+    level: NDArray[np.float32]  # of noise, where the task has one for the clip and holds nothing
+    seed: Numbers  # of its noise, and of what else its task draws
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def select(self, which: Numbers) -> Clips:
+        return Clips(*(values[which] for values in vars(self).values()))
+
+
+def draw_step(config: TrainingConfig, pool: Pool, step: int) -> Clips:
+    """All clips of a step, from those that may be drawn by then; they are in the pool afterwards."""
+    reach = min(config.corpus.clips, int(config.first_clips + config.growth * step))
+    pool.reach(reach)
+    stage, grids = config.stage_at(step), pool.grids[:reach]
+    rng = np.random.default_rng(np.random.SeedSequence((config.seed, step, STREAM)))
+    drawn = [_draw_kind(kind, share * stage.patches, pool, grids, rng) for kind, share in stage.shares.items()]
+    index, picture, frames, rows = (np.concatenate(values) for values in zip(*drawn, strict=True))
+    if not len(index):  # every kind's budget was smaller than its first clip
+        index = rng.integers(reach, size=1)
+        picture, frames, rows = np.array([-1]), grids[index, 0], grids[index].prod(1)
+    prompts = _draw_prompts(config, stage, picture, rng)
+    tasks = np.array(draw_tasks(frames, rng, config.tasks))
+    logits = stage.levels.mean + stage.levels.deviation * rng.standard_normal(len(index))
+    levels = (1 / (1 + np.exp(-logits))).astype(np.float32)
+    return Clips(index, picture, frames, rows, prompts, tasks, levels, rng.integers(2**62, size=len(index)))
+
+
+def draw_batch(config: TrainingConfig, pool: Pool, step: int, team: Team = ALONE) -> Batch:
+    """A process's share of the clips of a step."""
+    everything = draw_step(config, pool, step)
+    clips = everything.select(share_out(everything.rows, team))
+    starts = pool.first[clips.index]
+    frame = pool.grids[clips.index, 1] * pool.grids[clips.index, 2]
+    starts = starts + np.where(clips.picture < 0, 0, frame * (pool.grids[clips.index, 0] + clips.picture))
+    # By grid, so that what is done by grid is done for all of them at once.
+    order = np.lexsort((pool.grids[clips.index, 2], pool.grids[clips.index, 1], clips.frames))
+    clips, starts = clips.select(order), starts[order]
+    grids = [Grid(int(t), int(y), int(x)) for t, (_, y, x) in zip(clips.frames, pool.grids[clips.index], strict=True)]
+    ends = np.cumsum(clips.rows)
+    rows = np.arange(clips.rows.sum()) + np.repeat(starts - (ends - clips.rows), clips.rows)
+    taken = torch.from_numpy(rows).to(pool.device)
+    patches = pool.patches.index_select(0, taken).float()
+    stage, layout = config.stage_at(step), layout_of(grids, pool.device)
+    levels = _levels(clips, grids, ends, stage).to(pool.device)
+    seeds, counts = torch.from_numpy(clips.seed).to(pool.device), torch.from_numpy(clips.rows).to(pool.device)
+    of_row = seeds.repeat_interleave(counts, output_size=len(rows))
+    within = torch.from_numpy(rows - np.repeat(starts, clips.rows)).to(pool.device)
+    weight = 1 + stage.salience * standing_out(patches, layout, config.corpus.channels) if stage.salience else 1.0
+    prompts = zip(clips.index.tolist(), clips.prompt.tolist(), strict=True)
+    return Batch(
+        step,
+        patches,
+        position_noise(of_row, within, patches.shape[1]),
+        levels,
+        (levels > 0) * weight,
+        pool.shares.index_select(0, taken).float() / 255,
+        layout,
+        [pool.tokens(index, prompt) if prompt >= 0 else _no_prompt() for index, prompt in prompts],
+        clips.seed.tolist(),
+        float(clips.rows.sum() / everything.rows.sum()),
     )
-    noise = torch.randn(patches_.shape, generator=generator)
-    weight = 1 + stage.salience * standing_out(patches_, layout, corpus.config.channels) if stage.salience else 1.0
-    return Batch(step, patches_, noise, sigma, (sigma > 0) * weight, filled, layout, tokens_of(prompts), waited)
 
 
-def batches(config: TrainingConfig, corpus: Corpus, start: int, ahead: int = 2) -> Iterator[Batch]:
-    """The batches of all steps from `start`, drawn by a thread that stays `ahead`."""
-    return drawn_ahead(lambda step: draw_batch(config, corpus, step), range(start, config.steps), ahead)
+def batches(config: TrainingConfig, pool: Pool, steps: range, team: Team = ALONE, ahead: int = 2) -> Iterator[Batch]:
+    """The batches of these steps, drawn by a thread that stays `ahead`."""
+    return drawn_ahead(lambda step: draw_batch(config, pool, step, team), steps, ahead)
 
 
 def drawn_ahead(draw: Callable[[int], Drawn], steps: range, ahead: int) -> Iterator[Drawn]:
@@ -102,45 +153,86 @@ def drawn_ahead(draw: Callable[[int], Drawn], steps: range, ahead: int) -> Itera
         yield item
 
 
+def layout_of(grids: list[Grid], device: str) -> Layout:
+    """`packing.layout_of`, with one piece to each run of equal grids, made once."""
+    where, place = [], []
+    for grid, run in groupby(grids):
+        count = sum(1 for _ in run)
+        of_grid = _geometry(grid, device)
+        where.append(of_grid[0].repeat(count, 1))
+        place.append(of_grid[1].repeat(count, 1))
+    empty = [torch.empty(0, 3, device=device)]
+    bounds = bounds_of([grid.num_patches for grid in grids])
+    return Layout(tuple(grids), bounds, torch.cat(where or empty), torch.cat(place or empty))
+
+
 def standing_out(patches: Tensor, layout: Layout, channels: int, leading: int = 8) -> Tensor:
     """(N,) in [0, 1): how much a patch differs from the others of its row, in the strongest latent channels.
 
     Sky and ground are alike along a row; a thing is not. Things fill few patches and so weigh little in a mean over all of
     them, while the words of a prompt are mostly about things.
     """
-    found = []
-    for (start, end), grid in zip(pairwise(layout.bounds), layout.grids, strict=True):
-        strongest = patches[start:end].unflatten(1, (channels, -1))[:, :leading].mean(-1)  # (N, leading)
-        rows = strongest.unflatten(0, (grid.t, grid.y, grid.x))
-        away = (rows - rows.median(2, keepdim=True).values).square().mean(-1)
+    strongest = patches.unflatten(1, (channels, -1))[:, :leading].mean(-1)  # (N, leading)
+    found, start = [], 0
+    for grid, run in groupby(layout.grids):
+        end = start + grid.num_patches * sum(1 for _ in run)
+        rows = strongest[start:end].unflatten(0, (-1, grid.x))
+        away = (rows - rows.median(1, keepdim=True).values).square().mean(-1)
         found.append(1 - torch.exp(-away.flatten()))
-    return torch.cat(found)
+        start = end
+    return torch.cat(found) if found else strongest.new_empty(0)
 
 
-def _cut(
-    kind: str, sample: Sample, dropout: float, dense: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor, str]:
-    """A picture, the beginning or the whole of a clip; what fills its cells; one of the captions true of it."""
+def _draw_kind(
+    kind: str, budget: float, pool: Pool, grids: Numbers, rng: np.random.Generator
+) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    """Index, picture, latent frames and patches of clips of a kind, about as many as make `budget` patches."""
+    if kind not in KINDS:
+        raise ValueError(f"a stage has shares of {', '.join(KINDS)}, not of {kind!r}")
+    fewest = int((grids[:, 1] * grids[:, 2]).min())
+    most = int(budget // fewest) + 1
+    index = rng.integers(len(grids), size=most)
+    whole = grids[index, 0]
+    frames, picture = whole, np.full(most, -1)
+    if kind == "short":
+        frames = np.minimum(whole, 2 + rng.integers(np.maximum(1, whole // 2 - 1)))
+    is_picture = (whole == 1) | (kind == "picture")
+    picture = np.where(is_picture, rng.integers(pool.num_stills, size=most), -1)
+    frames = np.where(is_picture, 1, frames)
+    rows = frames * grids[index, 1] * grids[index, 2]
+    ends = np.cumsum(rows)
+    count = int(np.searchsorted(ends, budget, side="right"))
+    # The last clip of a kind is taken with the chance that keeps the expected number of patches.
+    if count < most and rng.random() < (budget - (ends[count] - rows[count])) / rows[count]:
+        count += 1
+    return index[:count], picture[:count], frames[:count], rows[:count]
 
-    def below(count: int) -> int:
-        return int(torch.randint(count, (1,), generator=generator))
 
-    captions, latent, shares = sample.captions, sample.latents, sample.shares
-    if kind == "picture" or latent.shape[1] == 1:
-        moment = below(sample.stills.shape[1])
-        latent, captions = sample.stills[:, moment : moment + 1], sample.still_captions[moment]
-        shares = sample.still_shares[:, moment : moment + 1]
-    elif kind == "short":
-        latent = latent[:, : 2 + below(max(1, latent.shape[1] // 2 - 1))]
-        shares = shares[:, : latent.shape[1]]
-    elif kind != "whole":
-        raise ValueError(f"a stage has shares of picture, short and whole, not of {kind!r}")
-    if float(torch.rand((), generator=generator)) < dropout:
-        return latent, shares, ""
-    detail = DETAILS[0] if float(torch.rand((), generator=generator)) < dense else DETAILS[1]
-    wordings = captions[LANGUAGES[below(len(LANGUAGES))]][detail]
-    return latent, shares, wordings[below(len(wordings))]
+def _levels(clips: Clips, grids: list[Grid], ends: Numbers, stage: Stage) -> Tensor:
+    """(N,): the noise level of every patch; 0 where the clip's task holds it."""
+    levels = torch.from_numpy(np.repeat(clips.level, clips.rows))
+    for clip in (clips.task != "text").nonzero()[0].tolist():
+        generator = torch.Generator().manual_seed(int(clips.seed[clip]))
+        drawn = draw_noise_levels(str(clips.task[clip]), grids[clip], stage.levels, generator)
+        levels[ends[clip] - clips.rows[clip] : ends[clip]] = drawn
+    return levels
 
 
-def _volume(patch: tuple[int, int, int]) -> int:
-    return patch[0] * patch[1] * patch[2]
+def _draw_prompts(config: TrainingConfig, stage: Stage, picture: Numbers, rng: np.random.Generator) -> Numbers:
+    """A prompt of each clip, or -1."""
+    count = len(picture)
+    language = rng.integers(len(LANGUAGES), size=count)
+    detail = (rng.random(count) >= stage.dense_captions).astype(np.int64)  # `DETAILS`: dense, short
+    wording = rng.integers(WORDINGS, size=count)
+    number = prompt_number(picture, language, detail, wording)
+    return np.where(rng.random(count) < config.prompt_dropout, -1, number)
+
+
+@cache
+def _no_prompt() -> tuple[int, ...]:
+    return tokens_of([""])[0]
+
+
+@cache
+def _geometry(grid: Grid, device: str) -> tuple[Tensor, Tensor]:
+    return positions(grid).to(device), places(grid).to(device)

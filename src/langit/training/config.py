@@ -114,6 +114,7 @@ class TrainingConfig:
     growth: float = 8.0  # clips that each step adds to those drawn from, until all are
     native: Native = Native()
     sampling: SamplingDefaults = SamplingDefaults()
+    start: str = ""  # the model whose weights it begins with: a folder, a hub repository; none where empty
     distillation: Distillation | None = None
     checkpoint_every: int = 250  # steps
     samples_every: int = 1000  # steps
@@ -142,8 +143,8 @@ class TrainingConfig:
 
 
 def fingerprint(config: DataclassInstance) -> str:
-    """Of any configuration."""
-    return hashlib.sha256(json.dumps(dataclasses.asdict(config), sort_keys=True).encode()).hexdigest()[:16]
+    """Of any configuration. The order of shares counts: clips are drawn in it."""
+    return hashlib.sha256(json.dumps(dataclasses.asdict(config)).encode()).hexdigest()[:16]
 
 
 def load_recipe(path: Path) -> TrainingConfig | TokenizerTraining:

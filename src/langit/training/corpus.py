@@ -1,11 +1,13 @@
 """Simulated footage as latents on disk, made ahead of the trainer by worker processes.
 
 Clip i is a function of (seed, i) alone, so it does not matter which process makes it, or when: a corpus half made by one
-run is finished by the next, bit for bit. Chunks of clips are files that appear whole (written aside, then renamed):
+run is finished by the next, bit for bit. (Clips that a GPU films may differ from a CPU's in the last place.) Chunks of clips
+are files that appear whole (written aside, then renamed):
 
     corpus.json                 the configuration
     tokenizer.safetensors       the tokenizer, fitted to the first clips unless the configuration names another
-    00000.safetensors           clips 0 to 255: latents (float16), what fills their cells; captions in the header's metadata
+    00000.safetensors           clips 0 to 255: latents (float16), what fills their cells, and the concepts of their captions;
+                                the captions themselves in the header's metadata
 """
 
 from __future__ import annotations
@@ -14,49 +16,49 @@ import dataclasses
 import json
 import os
 import signal
+import sys
+import threading
 import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from multiprocessing import get_context
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from langit.catalog.tensors import write_tensors
 from langit.catalog.tokenizers import load_tokenizer, read_tokenizer, save_tokenizer
-from langit.simulator.captions import Detail, Language, caption
-from langit.simulator.facts import read_facts, read_still
-from langit.simulator.plans import plan, relook
-from langit.simulator.render import render
-from langit.simulator.world import Facts, Scene, Truth
-from langit.tokenizer import TOKENIZERS, LinearTokenizer, PixelTokenizer, StoredTokenizer, encode
+from langit.simulator.world import Scene
+from langit.tokenizer import TOKENIZERS, LinearTokenizer, PixelTokenizer, StoredTokenizer
 from langit.tokenizer.linear import boxes_of
 from langit.training.config import CorpusConfig
-from langit.training.naming import shares_of
-from langit.types import ClipShape, Frames, InputError
+from langit.training.footage import CONCEPTS, Captions, Film, film, make_clip, make_scene, read_captions, tell
+from langit.training.parallel import Team
+from langit.types import InputError
 
-LANGUAGES: tuple[Language, ...] = ("en", "id")
-DETAILS: tuple[Detail, ...] = ("dense", "short")
-WORDINGS = 2  # captions of each language and detail to a clip
-Captions = dict[str, dict[str, list[str]]]
-"""Language -> detail -> wordings."""
+AHEAD = 2  # chunks that are planned while one is filmed
+PART = 24  # clips that one process plans or tells at a time
+FILMING_SHARE = 5  # workers to one that films on a GPU
 
 
 @dataclass(frozen=True)
 class Sample:
     """One clip of the corpus."""
 
-    latents: Tensor  # (C, f, h, w)
+    latents: Tensor  # (C, f, h, w) half
     shares: Tensor  # (names, f, h, w) uint8: what fills each cell (`naming.shares_of`)
     captions: Captions
     stills: Tensor  # (C, k, h, w): pictures, each a first frame of its own; the first is the clip's first frame
     still_shares: Tensor  # (names, k, h, w)
     still_captions: list[Captions]
+    tokens: list[Tensor]  # concept ids of each caption, in the order of `footage.prompt_number`
 
 
 class Corpus:
@@ -66,7 +68,7 @@ class Corpus:
         self.folder, self.config = folder, config
         folder.mkdir(parents=True, exist_ok=True)
         _claim(folder, config)
-        self._chunks: dict[int, tuple[Any, Any]] = {}
+        self._made = 0  # chunks from the first that are known to be there
         self._workers: list[SpawnProcess] = []
 
     @cached_property
@@ -85,64 +87,86 @@ class Corpus:
     def chunk_path(self, chunk: int) -> Path:
         return self.folder / f"{chunk:05d}.safetensors"
 
-    def wait_for(self, clips: int) -> float:
-        """Wait until the first `clips` are made; seconds waited. RuntimeError when the process that makes them failed."""
-        started = time.perf_counter()
-        last = -(-min(clips, self.config.clips) // self.config.chunk)
-        for chunk in range(last):
-            while chunk not in self._chunks and not self.chunk_path(chunk).exists():
-                if any(worker.exitcode for worker in self._workers):
-                    raise RuntimeError("a process that makes footage failed; what it printed above says why")
-                time.sleep(0.05)
-        return time.perf_counter() - started
+    def clips_of(self, chunk: int) -> range:
+        return range(chunk * self.config.chunk, (chunk + 1) * self.config.chunk)
 
-    def __getitem__(self, index: int) -> Sample:
-        chunk = index // self.config.chunk
-        if chunk not in self._chunks:
-            handle = safe_open(self.chunk_path(chunk), "pt")
-            self._chunks[chunk] = handle, json.loads(handle.metadata()["captions"])
-        handle, captions = self._chunks[chunk]
-        told = captions[str(index)]
-        latents, stills = handle.get_tensor(f"{index}"), handle.get_tensor(f"{index}.stills")
-        shares, still_shares = handle.get_tensor(f"{index}.shares"), handle.get_tensor(f"{index}.still_shares")
-        return Sample(latents.float(), shares, told["clip"], stills.float(), still_shares, told["stills"])
+    def wait_for(self, clips: int) -> None:
+        """Wait until the first `clips` are made. RuntimeError when the process that makes them failed."""
+        last = -(-min(clips, self.config.clips) // self.config.chunk)
+        while self._made < last:
+            if self.chunk_path(self._made).exists():
+                self._made += 1
+                continue
+            if any(worker.exitcode for worker in self._workers):
+                raise RuntimeError("a process that makes footage failed; what it printed above says why")
+            time.sleep(0.05)
+
+    def samples(self, chunk: int) -> list[Sample]:
+        """All clips of a chunk that is made."""
+        with safe_open(self.chunk_path(chunk), "pt") as file:
+            captions = json.loads(file.metadata()["captions"])
+            if captions.get("concepts") == CONCEPTS:
+                tokens = file.get_tensor("tokens").split(file.get_tensor("token_counts").tolist())
+            else:  # made before tokens were kept, or with other concepts
+                told = [captions[str(index)] for index in self.clips_of(chunk)]
+                tokens = tuple(torch.tensor(prompt) for one in told for prompt in read_captions(one))
+            found, each = [], len(tokens) // self.config.chunk
+            for place, index in enumerate(self.clips_of(chunk)):
+                latents, stills = file.get_tensor(f"{index}"), file.get_tensor(f"{index}.stills")
+                shares, still_shares = file.get_tensor(f"{index}.shares"), file.get_tensor(f"{index}.still_shares")
+                told = captions[str(index)]
+                mine = list(tokens[place * each : (place + 1) * each])
+                found.append(Sample(latents, shares, told["clip"], stills, still_shares, told["stills"], mine))
+        return found
 
     def make_chunk(self, chunk: int) -> None:
-        """Simulate, render, encode and write one chunk, unless it is there."""
-        path = self.chunk_path(chunk)
-        if path.exists():
+        """Simulate, render, encode, tell and write one chunk, unless it is there."""
+        if self.chunk_path(chunk).exists():
             return
-        first = chunk * self.config.chunk
-        tensors: dict[str, Tensor] = {}
-        captions: dict[str, Any] = {}
-        for index in range(first, first + self.config.chunk):
-            scene, frames, truth = make_clip(self.config, index)
-            clip = torch.from_numpy(frames).float() / 127.5 - 1
-            later = _rng(self.config.seed, index, 1).choice(
-                np.arange(1, len(frames)), self.config.stills, replace=False
-            )
-            moments = [0, *sorted(int(moment) for moment in later)]
-            stills = [encode(self.tokenizer, clip[moment : moment + 1]) for moment in moments]
-            tensors[f"{index}"] = encode(self.tokenizer, clip).half()
-            tensors[f"{index}.stills"] = torch.cat(stills, 1).half()
-            tensors[f"{index}.shares"] = shares_of(truth.segmentation, scene.things, self.config.stride)
-            shown = [truth.segmentation[moment : moment + 1] for moment in moments]
-            still_shares = [shares_of(segmentation, scene.things, self.config.stride) for segmentation in shown]
-            tensors[f"{index}.still_shares"] = torch.cat(still_shares, 1)
-            rng = _rng(self.config.seed, index, 2)
-            captions[str(index)] = {
-                "clip": _captions(read_facts(scene, truth), rng),
-                "stills": [_captions(facts, rng) for facts in read_still(scene, truth, moments)],
-            }
-        write_aside(path, tensors, {"captions": json.dumps(captions)})
+        clips = self.clips_of(chunk)
+        films = list(film(self.config, self.tokenizer, clips, plan_clips(self.config, clips), "cpu"))
+        self._write(chunk, films, tell_clips(self.config, clips, films))
 
-    def start_workers(self, count: int) -> None:
-        """Start processes that make the missing chunks in order, each its share; they end with this one."""
+    def make_chunks(self, chunks: Sequence[int], device: str, helpers: int) -> None:
+        """The same for these chunks, filmed on `device` while `helpers` processes plan the next ones and tell the last."""
+        pool = ProcessPoolExecutor(helpers, get_context("spawn"), _end_with_parent)
+        try:
+            planned: deque[list[Future[list[Scene]]]] = deque()
+            telling: deque[tuple[int, list[Film], list[Future[list[Told]]]]] = deque()
+            waiting = deque(chunks)
+            for chunk in chunks:
+                while waiting and len(planned) <= AHEAD:
+                    parts = _parts(self.clips_of(waiting.popleft()))
+                    planned.append([pool.submit(plan_clips, self.config, part) for part in parts])
+                scenes = [scene for part in planned.popleft() for scene in part.result()]
+                clips = self.clips_of(chunk)
+                films = list(film(self.config, self.tokenizer, clips, scenes, device))
+                bare = [dataclasses.replace(one, tensors={}) for one in films]
+                told = [
+                    pool.submit(tell_clips, self.config, part, bare[part.start - clips.start : part.stop - clips.start])
+                    for part in _parts(clips)
+                ]
+                telling.append((chunk, films, told))
+                if len(telling) > 1:
+                    self._finish(*telling.popleft())
+            for last in telling:
+                self._finish(*last)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def start_workers(self, count: int, device: str = "cpu", part: int = 0, parts: int = 1) -> None:
+        """Start processes that make the missing chunks in order, each its share; they end with this one.
+
+        On a GPU some of them film and the others help them. Of several machines each has its `part` of all `parts`.
+        """
         _ = self.tokenizer  # before the workers would each fit one
-        missing = [chunk for chunk in range(self.num_chunks) if not self.chunk_path(chunk).exists()]
-        for worker in range(min(count, len(missing))):
-            arguments = (type(self), self.folder, self.config, missing[worker::count])
-            process = get_context("spawn").Process(target=_work, args=arguments, daemon=True)
+        missing = [chunk for chunk in range(self.num_chunks) if not self.chunk_path(chunk).exists()][part::parts]
+        filming = count if device == "cpu" else -(-count // FILMING_SHARE)
+        helpers = 0 if device == "cpu" else max(1, count // max(1, filming) - 1)
+        for worker in range(min(filming, len(missing))):
+            arguments = (type(self), self.folder, self.config, missing[worker::filming], device, helpers)
+            # One with helpers has children, which a daemon may not have.
+            process = get_context("spawn").Process(target=_work, args=arguments, daemon=not helpers)
             process.start()
             self._workers.append(process)
 
@@ -152,23 +176,56 @@ class Corpus:
             process.terminate()
         self._workers.clear()
 
+    def _write(self, chunk: int, films: Sequence[Film], told: Sequence[Told]) -> None:
+        tensors = {name: tensor for one in films for name, tensor in one.tensors.items()}
+        prompts = [prompt for _, prompts in told for prompt in prompts]
+        tensors["tokens"] = torch.tensor([token for prompt in prompts for token in prompt], dtype=torch.int16)
+        tensors["token_counts"] = torch.tensor([len(prompt) for prompt in prompts], dtype=torch.int32)
+        captions = {str(index): said for index, (said, _) in zip(self.clips_of(chunk), told, strict=True)}
+        # One entry alone: a file's entries come in no order, and its bytes are to be the same whoever makes it.
+        metadata = {"captions": json.dumps({"concepts": CONCEPTS, **captions})}
+        write_tensors(self.chunk_path(chunk), tensors, metadata)
 
-def clip_shape(config: CorpusConfig, trajectory: int) -> ClipShape:
-    """The shape of all clips of a trajectory."""
-    weights = np.array([weight for weight, _ in config.shapes])
-    return config.shapes[_rng(config.seed, trajectory, 0).choice(len(weights), p=weights / weights.sum())][1]
+    def _finish(self, chunk: int, films: Sequence[Film], telling: Sequence[Future[list[Told]]]) -> None:
+        self._write(chunk, films, [one for part in telling for one in part.result()])
 
 
-def make_clip(config: CorpusConfig, index: int) -> tuple[Scene, Frames, Truth]:
-    """Clip `index`: its scene, frames (F, H, W, 3) and ground truth."""
-    trajectory, look = divmod(index, config.looks)
-    shape = clip_shape(config, trajectory)
-    scene = plan(_seed(config.seed, trajectory), split="train", num_frames=shape.frames, fps=config.fps)
-    if look:
-        scene = relook(scene, _seed(config.seed, trajectory, look), split="train")
-    frames, truth = render([scene], shape.height, shape.width)[0]
-    assert truth is not None
-    return scene, frames, truth
+CorpusType = TypeVar("CorpusType", bound=Corpus)
+Told = tuple[dict[str, Any], list[tuple[int, ...]]]
+"""What `footage.tell` told of a clip, and the concepts of its captions."""
+
+
+def open_corpus(
+    of: type[CorpusType], folder: Path, config: CorpusConfig, workers: int, team: Team, device: str | None = None
+) -> CorpusType:
+    """The corpus of a folder, for each process of a team; the first of each machine starts those that make what is missing.
+
+    They film on `device`, the team's where none is named.
+    """
+    corpus = None
+    if team.is_first:
+        corpus = of(folder, config)
+        _ = corpus.tokenizer  # the others find it
+    team.in_turn()
+    corpus = corpus or of(folder, config)
+    if team.is_first_of_node:
+        corpus.start_workers(workers, device or team.device, team.node, team.nodes)
+    return corpus
+
+
+def plan_clips(config: CorpusConfig, clips: range) -> list[Scene]:
+    """Their scenes."""
+    return [make_scene(config, index) for index in clips]
+
+
+def tell_clips(config: CorpusConfig, clips: range, films: Sequence[Film]) -> list[Told]:
+    """What is told of these clips."""
+    told = [tell(config, index, one.scene, one.truth, one.moments) for index, one in zip(clips, films, strict=True)]
+    return [(said, read_captions(said)) for said in told]
+
+
+def _parts(clips: range) -> list[range]:
+    return [range(first, min(first + PART, clips.stop)) for first in range(clips.start, clips.stop, PART)]
 
 
 def make_tokenizer(config: CorpusConfig) -> StoredTokenizer:
@@ -196,25 +253,29 @@ def fit_tokenizer(config: CorpusConfig) -> LinearTokenizer:
     return LinearTokenizer.fit(torch.cat(boxes), config.stride, config.channels)
 
 
-def _captions(facts: Facts, rng: np.random.Generator) -> Captions:
-    return {
-        language: {
-            detail: [caption(facts, language=language, detail=detail, rng=rng) for _ in range(WORDINGS)]
-            for detail in DETAILS
-        }
-        for language in LANGUAGES
-    }
-
-
-def _work(of: type[Corpus], folder: Path, config: CorpusConfig, chunks: list[int]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer answers Ctrl-C; workers end with it
-    torch.set_num_threads(1)
-    parent = os.getppid()
+def _work(of: type[Corpus], folder: Path, config: CorpusConfig, chunks: list[int], device: str, helpers: int) -> None:
+    _end_with_parent()
     corpus = of(folder, config)
+    if helpers:
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit())  # so that it sends its helpers home
+        corpus.make_chunks(chunks, device, helpers)
+        return
     for chunk in chunks:
         corpus.make_chunk(chunk)
-        if os.getppid() != parent:
-            return
+
+
+def _end_with_parent() -> None:
+    """The trainer answers Ctrl-C, and this process ends when the one that started it does, however that ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _claim(folder: Path, config: CorpusConfig) -> None:
@@ -230,18 +291,3 @@ def _claim(folder: Path, config: CorpusConfig) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     aside.write_text(json.dumps(wanted, indent=2))
     aside.rename(path)
-
-
-def write_aside(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """A file that appears whole."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, aside, metadata=metadata)
-    aside.rename(path)
-
-
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _rng(*parts: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence((*parts, 0x1A1617)))

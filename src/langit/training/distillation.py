@@ -69,12 +69,12 @@ class Teacher:
 
     def _levels(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Where each clip is on the course and which level of it comes next, (N,) each."""
-        generator = torch.Generator().manual_seed((self.config.seed + batch.step * 2 + 1 + STREAM) % 2**32)
         course = self.distillation.levels
         segments = list(pairwise(course))
         rising = sorted(course)
         now, then = [], []
-        for _ in batch.layout.grids:
+        for seed in batch.seeds:
+            generator = torch.Generator().manual_seed(seed ^ STREAM)
             start, end = segments[int(torch.randint(len(segments), (1,), generator=generator))]
             where, anywhere = torch.rand(2, generator=generator).tolist()
             if anywhere < self.distillation.anywhere:
@@ -82,7 +82,10 @@ class Teacher:
                 end = rising[bisect_left(rising, start) - 1]
             now.append(start)
             then.append(end)
-        return batch.layout.spread(torch.tensor(now)), batch.layout.spread(torch.tensor(then))
+        device = batch.sigma.device
+        return batch.layout.spread(torch.tensor(now, device=device)), batch.layout.spread(
+            torch.tensor(then, device=device)
+        )
 
     def _denoise(self, batch: Batch) -> Denoise:
         sampling = self.bundle.config.sampling

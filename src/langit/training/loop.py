@@ -1,38 +1,46 @@
 """The training loop: one objective, packed clips of mixed shapes and tasks, and a state that can stop and go on anywhere.
 
-Read `train`, then `_step`. fp32 on the CPU; on a GPU matrix products in bf16 with fp32 master weights.
+Read `_train`, then `_learn`; `run` has what is the same for every training. fp32 on the CPU; on a GPU matrix products in bf16
+with fp32 master weights.
 """
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
 
+from langit.catalog import load_bundle
 from langit.catalog.bundle import Bundle, BundleConfig, save_bundle
+from langit.catalog.find import find_model
 from langit.flow import add_noise, velocity_loss
 from langit.generate import Request, generate_all, plan
 from langit.media import contact_sheet, write
 from langit.text.encoder import PromptEncoder
 from langit.tokenizer import kind_of
 from langit.training.batches import Batch, batches
-from langit.training.checkpoint import LossLog, State, load_state, save_state
+from langit.training.checkpoint import load_state
 from langit.training.config import TrainingConfig
-from langit.training.corpus import Corpus
+from langit.training.corpus import Corpus, open_corpus
 from langit.training.distillation import Teacher
-from langit.training.interrupt import stop_on_interrupt
+from langit.training.muon import SharedMuon
 from langit.training.naming import Naming
-from langit.training.tokenizer_config import TokenizerTraining
+from langit.training.parallel import ALONE, Team, joined
+from langit.training.pool import Pool
+from langit.training.run import Course, Learner, go_on
 from langit.transformer import Transformer
-from langit.transformer.model import Block
+from langit.transformer.linear import has_product, product
+from langit.transformer.model import Block, DetailBlock
 from langit.types import InputError, Video
+
+DETAIL = ("detail_width", "detail_depth", "detail_side", "detail_window")
+"""What of a transformer's configuration a model may gain that begins as another."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +53,7 @@ class Progress:
     clips_per_second: float
     patches_per_second: float
     share_of_peak: float  # of this device's measured matrix product, transformer forward and backward
-    starved: float  # share of the time that went by waiting for footage
+    starved: float  # share of the time that went by waiting for the next batch
 
 
 class Model(nn.Module):
@@ -58,12 +66,17 @@ class Model(nn.Module):
         self.naming = Naming(config.transformer.width, math.prod(config.patch)) if config.naming else None
         initialise(self.transformer)
 
-    def copy(self, bundle: Bundle) -> None:
-        """Begin as a model that is there; its prompt encoder stays as it is."""
-        self.transformer.load_state_dict(bundle.transformer.state_dict())
-        assert isinstance(bundle.text, PromptEncoder)
+    def begin_as(self, bundle: Bundle) -> None:
+        """With the weights of a model that is there; detail that it lacks starts as nothing. `InputError` for another shape."""
+        here, there = self.transformer.config, bundle.config.transformer
+        grown = dataclasses.replace(there, **{name: getattr(here, name) for name in DETAIL if not there.detail_width})
+        if grown != here or not isinstance(bundle.text, PromptEncoder) or bundle.text.config != self.text.config:
+            raise InputError(
+                f"The model {bundle.config.name} has another shape than the recipe that begins with it; name one that was "
+                "trained by the recipe that this one builds on."
+            )
+        self.transformer.load_state_dict({**self.transformer.state_dict(), **bundle.transformer.state_dict()})
         self.text.load_state_dict(bundle.text.state_dict())
-        self.text.requires_grad_(False)
 
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Over the patches that are not held, by weight: mean squared velocity error (`flow.velocity_loss`), and naming's."""
@@ -92,6 +105,13 @@ def initialise(transformer: Transformer) -> None:
     nn.init.zeros_(transformer.head_table)
     nn.init.zeros_(transformer.patch_out.weight)
     nn.init.zeros_(transformer.patch_out.bias)
+    if (detail := transformer.detail) is not None:
+        for part in (detail.level_out, detail.cell_out, detail.keep_out):
+            for parameter in part.parameters():
+                nn.init.zeros_(parameter)
+        for block in detail.blocks:
+            assert isinstance(block, DetailBlock)
+            nn.init.zeros_(block.table)
 
 
 def train(
@@ -101,132 +121,112 @@ def train(
     corpus_folder: Path | None = None,
     workers: int = 1,
     device: str = "cpu",
+    processes: int = 1,
     on_step: Callable[[Progress], None] | None = None,
     stop_after: int | None = None,
 ) -> int:
     """Train to the end of the recipe, or until Ctrl-C; the steps done. `output` becomes a model bundle as it goes.
 
     The same call again goes on from the last checkpoint, and its losses are those of a run that never stopped.
-    `stop_after` ends this call at that step, as Ctrl-C would.
+    `stop_after` ends this call at that step, as Ctrl-C would. On a CPU that many `processes` share each step (`parallel`).
     """
     if not isinstance(config, TrainingConfig):
         raise InputError(f"{config.name} is a tokenizer's recipe; train it with langit.train_tokenizer.")
+    run = partial(_train, config, output, corpus_folder or output / "corpus", workers, stop_after)
+    with joined(processes, device, run) as team:
+        return run(team, on_step)
+
+
+def _train(
+    config: TrainingConfig,
+    output: Path,
+    corpus_folder: Path,
+    workers: int,
+    stop_after: int | None,
+    team: Team,
+    on_step: Callable[[Progress], None] | None = None,
+) -> int:
     output.mkdir(parents=True, exist_ok=True)
     state = load_state(output / "checkpoint.pt", config.fingerprint())
-    corpus = Corpus(corpus_folder or output / "corpus", config.corpus)
-    corpus.start_workers(workers)
+    corpus = open_corpus(Corpus, corpus_folder, config.corpus, workers, team)
     torch.manual_seed(config.seed)
     model = Model(config)
-    teacher = None if config.distillation is None else Teacher(config, config.distillation, device)
+    teacher = None if config.distillation is None else Teacher(config, config.distillation, team.device)
     if teacher is not None:
-        model.copy(teacher.bundle)
-    model.to(device)
-    ema = copy.deepcopy(model).requires_grad_(False)
-    optimizers = make_optimizers(config, model)
+        model.begin_as(teacher.bundle)
+        model.text.requires_grad_(False)
+    elif config.start and state is None:
+        model.begin_as(load_bundle(find_model(config.start)))
+    model.to(team.device)
+    learner = Learner(config, model, make_optimizers(config, model, team), team)
     if state is not None:
-        model.load_state_dict(state.model)
-        ema.load_state_dict(state.ema)
-        for optimizer, saved in zip(optimizers, state.optimizers, strict=True):
-            optimizer.load_state_dict(saved)
-    step = state.step if state is not None else 0
-    last = min(config.steps, stop_after or config.steps)
-    peak = measure_peak(device)
-    losses = LossLog(output / "losses.jsonl", step)
-    board = SummaryWriter(str(output / "tensorboard"), purge_step=step)
+        learner.load(state)
+    peak = team.total(measure_peak(team.device))
+    pool = Pool(corpus, config.patch, team.device)
 
-    def save() -> None:
-        parts = model.state_dict(), ema.state_dict(), [optimizer.state_dict() for optimizer in optimizers]
-        save_state(output / "checkpoint.pt", State(step, config.fingerprint(), *parts))
-        _save_bundle(_bundle(config, ema, corpus, step, teacher), output)
+    def bundle(step: int) -> Bundle:
+        return _bundle(config, learner.ema, corpus, step, teacher)
 
+    course = Course(
+        draw=lambda steps: batches(config, pool, steps, team),
+        learn=lambda batch, step: _learn(config, learner, batch, step, teacher),
+        tell=lambda batch, *numbers: _progress(config, model, batch, peak, *numbers),
+        plotted=("loss", "clips_per_second", "patches_per_second", "share_of_peak", "starved"),
+        publish=lambda step: _save_bundle(bundle(step), output),
+        show=lambda step: _write_samples(config, output, bundle(step), step),
+    )
     try:
-        with stop_on_interrupt() as stopped:
-            waiting = batches(config, corpus, step)
-            while step < last and not stopped():
-                started = time.perf_counter()
-                batch = next(waiting)
-                loss = _step(config, model, ema, optimizers, batch, step, device, teacher)
-                step += 1
-                progress = _progress(config, model, batch, step, loss, time.perf_counter() - started, peak)
-                losses.add(step, loss)
-                for name in ("loss", "clips_per_second", "patches_per_second", "share_of_peak", "starved"):
-                    board.add_scalar(name, getattr(progress, name), step)
-                if on_step is not None:
-                    on_step(progress)
-                if step % config.checkpoint_every == 0:
-                    save()
-                if step % config.samples_every == 0:
-                    _write_samples(config, output, _bundle(config, ema, corpus, step, teacher), step)
-                    ema.train()
-        save()
+        start = state.step if state is not None else 0
+        return go_on(learner, course, output, start=start, on_step=on_step, stop_after=stop_after)
     finally:
-        losses.close()
-        board.close()
         corpus.stop_workers()
-    return step
 
 
-def _step(
-    config: TrainingConfig,
-    model: Model,
-    ema: Model,
-    optimizers: Sequence[torch.optim.Optimizer],
-    batch: Batch,
-    step: int,
-    device: str,
-    teacher: Teacher | None,
-) -> float:
-    """One step of gradient descent and of the moving average; the loss."""
-    rate = config.optimizer.learning_rate * warmup_stable_decay(config, step)
-    for optimizer, share in zip(optimizers, (1.0, config.optimizer.ends_rate), strict=True):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * share
-    batch = _to(batch, device)
-    with torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda")):
-        loss, named = model.losses(batch if teacher is None else teacher.lesson(batch))
-    model.zero_grad()
-    (loss + config.naming * named).backward()
-    nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip_norm)
-    for optimizer in optimizers:
-        optimizer.step()
-    decay = min(config.optimizer.ema, (step + 1) / (step + 10))
-    torch._foreach_lerp_(list(ema.parameters()), list(model.parameters()), 1 - decay)
-    return loss.item()
+def _learn(config: TrainingConfig, learner: Learner[Model], batch: Batch, step: int, teacher: Teacher | None) -> float:
+    """One step on this process's share of the clips; the loss of the whole step."""
+    team = learner.team
+    if not batch.num_clips:
+        nothing = torch.zeros((), device=team.device, requires_grad=True)
+        team.add([torch.zeros((), device=team.device)])
+        return learner.descend(nothing * 1, nothing, step)
+    with torch.autocast("cuda", torch.bfloat16, enabled=team.device.startswith("cuda")):
+        loss, named = learner.model.losses(batch if teacher is None else teacher.lesson(batch))
+    if team.size > 1:  # each process's mean counts by the weights that it is over
+        whole = batch.weight.sum()
+        own = whole.clone()
+        team.add([whole])
+        loss, named = loss * (own / whole), named * (own / whole)
+    return learner.descend(loss + config.naming * named, loss, step)
 
 
-def warmup_stable_decay(config: TrainingConfig | TokenizerTraining, step: int) -> float:
-    """The learning rate's course: up over `warmup` steps, flat, then linearly to zero over the last `cooldown`."""
-    left = (config.steps - step) / max(1.0, config.optimizer.cooldown * config.steps)
-    return min((step + 1) / config.optimizer.warmup, 1.0, left)
-
-
-def make_optimizers(config: TrainingConfig, model: Model) -> list[torch.optim.Optimizer]:
+def make_optimizers(config: TrainingConfig, model: Model, team: Team = ALONE) -> list[torch.optim.Optimizer]:
     """Muon for every matrix between two hidden layers; AdamW, slower and without decay, for ends, vectors and words.
 
     AdamW at Muon's rate kills the hidden units of the text projection: each step moves a unit's input by the rate times the
     sum of 192 values (dev/LOG.md).
     """
-    places = ("patch_in", "patch_out", "place_in", "concepts", "positions", "near.words", "naming.out")
+    of_detail = ("cell_in", "cell_out", "keep_out.1")
+    places = ("patch_in", "patch_out", "place_in", "concepts", "positions", "near.words", "naming.out", *of_detail)
     ends = ("table", *(f"{name}.weight" for name in places))
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
     matrices = [p for name, p in learning.items() if p.ndim == 2 and not name.endswith(ends)]
     others = [p for name, p in learning.items() if p.ndim != 2 or name.endswith(ends)]
     c = config.optimizer
     return [
-        torch.optim.Muon(matrices, c.learning_rate, c.weight_decay, adjust_lr_fn="match_rms_adamw"),
+        SharedMuon(matrices, c.learning_rate, c.weight_decay, team),
         torch.optim.AdamW(others, c.learning_rate * c.ends_rate, betas=c.betas, weight_decay=0.0, fused=True),
     ]
 
 
-def _to(batch: Batch, device: str) -> Batch:
-    moved = {
-        name: getattr(batch, name).to(device) for name in ("patches", "noise", "sigma", "weight", "shares", "layout")
-    }
-    return dataclasses.replace(batch, **moved)
-
-
 def _progress(
-    config: TrainingConfig, model: Model, batch: Batch, step: int, loss: float, seconds: float, peak: float
+    config: TrainingConfig,
+    model: Model,
+    batch: Batch,
+    peak: float,
+    step: int,
+    loss: float,
+    seconds: float,
+    waited: float,
 ) -> Progress:
     lengths = [grid.num_patches for grid in batch.layout.grids]
     flop = 3 * model.transformer.num_flop(lengths, [len(prompt) for prompt in batch.tokens])
@@ -234,25 +234,43 @@ def _progress(
         step,
         config.steps,
         loss,
-        batch.num_clips / seconds,
-        sum(lengths) / seconds,
-        flop / seconds / peak,
-        min(1.0, batch.waited / seconds),
+        batch.num_clips / batch.part / seconds,
+        sum(lengths) / batch.part / seconds,
+        flop / batch.part / seconds / peak,
+        waited / seconds,
     )
 
 
-def measure_peak(device: str, size: int = 1536, repeats: int = 4) -> float:
-    """Floating point operations a second of this device's plain matrix product (bf16 on a GPU), the best of a few."""
+def measure_peak(device: str, repeats: int = 4) -> float:
+    """Floating point operations a second of the fastest product that a step could use here, the best of a few.
+
+    On the CPU that is oneDNN's (`transformer/linear.py`) or torch's own, whichever is faster, in fp32; on a GPU in bf16.
+    """
+    return max(measure_products(device, repeats).values())
+
+
+def measure_products(device: str, repeats: int = 4, clock: Callable[[], float] = time.perf_counter) -> dict[str, float]:
+    """Floating point operations a second, by `clock`, of each of this device's matrix products, by name."""
     cuda = device.startswith("cuda")
-    a = torch.randn(size * (4 if cuda else 1), size, device=device, dtype=torch.bfloat16 if cuda else torch.float32)
-    b = torch.randn(size, size, device=device, dtype=a.dtype)
-    best = float("inf")
-    for _ in range(repeats):
-        started = time.perf_counter()
-        c = a @ b
-        float(c[0, 0])  # waits for the device
-        best = min(best, time.perf_counter() - started)
-    return 2 * a.shape[0] * size * size / best
+    size, at_once = (8192, 8) if cuda else (1024, 1)
+    a = torch.randn(size, size, device=device, dtype=torch.bfloat16 if cuda else torch.float32)
+    ways: dict[str, Callable[[], Tensor]] = {"torch": lambda: a @ a}
+    if has_product(a):
+        ways["oneDNN"] = lambda: product(a, a)
+    found = {}
+    for name, way in ways.items():
+        way()  # the first call also looks for the fastest kernel
+        best = float("inf")
+        for _ in range(repeats):
+            if cuda:
+                torch.cuda.synchronize(device)
+            started = clock()
+            for _ in range(at_once):
+                result = way()
+            float(result[0, 0])  # waits for the device
+            best = min(best, clock() - started)
+        found[name] = 2 * size**3 * at_once / best
+    return found
 
 
 def _bundle(config: TrainingConfig, ema: Model, corpus: Corpus, step: int, teacher: Teacher | None) -> Bundle:

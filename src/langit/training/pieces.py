@@ -9,15 +9,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from langit.catalog.tensors import write_tensors
 from langit.media import open_frames, probe
 from langit.training.batches import drawn_ahead
-from langit.training.corpus import Corpus, make_clip, write_aside
+from langit.training.config import CorpusConfig
+from langit.training.corpus import Corpus
+from langit.training.footage import make_clip
+from langit.training.parallel import ALONE, Team
 from langit.training.tokenizer_config import PieceConfig, TokenizerTraining
 from langit.types import Frames, InputError
 
@@ -29,6 +34,10 @@ STILL = 0.3  # weight of a place's edges beside its motion, where a piece is cho
 class PixelCorpus(Corpus):
     """The simulated clips of a configuration as pixels."""
 
+    def __init__(self, folder: Path, config: CorpusConfig):
+        super().__init__(folder, config)
+        self._opened: dict[int, Any] = {}
+
     def chunk_path(self, chunk: int) -> Path:
         return self.folder / f"pixels-{chunk:05d}.safetensors"
 
@@ -37,18 +46,14 @@ class PixelCorpus(Corpus):
         path = self.chunk_path(chunk)
         if path.exists():
             return
-        first = chunk * self.config.chunk
-        clips = {
-            f"{k}": torch.from_numpy(make_clip(self.config, k)[1]) for k in range(first, first + self.config.chunk)
-        }
-        write_aside(path, clips, {})
+        write_tensors(path, {f"{k}": torch.from_numpy(make_clip(self.config, k)[1]) for k in self.clips_of(chunk)})
 
     def frames(self, index: int) -> Frames:
         """Clip `index`, (F, H, W, 3)."""
         chunk = index // self.config.chunk
-        if chunk not in self._chunks:
-            self._chunks[chunk] = safe_open(self.chunk_path(chunk), "pt"), None
-        frames: Frames = self._chunks[chunk][0].get_tensor(f"{index}").numpy()
+        if chunk not in self._opened:
+            self._opened[chunk] = safe_open(self.chunk_path(chunk), "pt")
+        frames: Frames = self._opened[chunk].get_tensor(f"{index}").numpy()
         return frames
 
 
@@ -93,18 +98,22 @@ def _keep_runs(config: PieceConfig, path: Path, kept: Path, number: int) -> None
                 np.save(kept / f"{number:04d}-{run:06d}.npy", np.stack(frames))
 
 
-def draw_pieces(config: TokenizerTraining, corpus: PixelCorpus, real: RealFootage | None, step: int) -> Tensor:
-    """The pieces of a step, (B, F, H, W, 3) in [-1, 1]; waits for the clips that it needs."""
-    rng = np.random.default_rng(np.random.SeedSequence((config.seed, step, STREAM)))
+def draw_pieces(
+    config: TokenizerTraining, corpus: PixelCorpus, real: RealFootage | None, step: int, team: Team = ALONE
+) -> Tensor:
+    """A process's share of the pieces of a step, (B, F, H, W, 3) in [-1, 1]; waits for the clips that it needs."""
     pool = min(config.corpus.clips, int(config.first_clips + config.growth * step))
     corpus.wait_for(pool)
     pieces = []
-    for _ in range(config.batch):
+    for number in range(team.rank, config.batch, team.size):
+        rng = np.random.default_rng(np.random.SeedSequence((config.seed, step, STREAM, number)))
         if real is not None and rng.random() < config.pieces.share:
             frames = real.frames(int(rng.integers(len(real.paths))))
         else:
             frames = corpus.frames(int(rng.integers(pool)))
         pieces.append(cut(frames, config.pieces, rng))
+    if not pieces:
+        return torch.empty(0, config.pieces.frames, config.pieces.side, config.pieces.side, 3)
     return torch.from_numpy(np.stack(pieces)).float() / 127.5 - 1
 
 
@@ -131,7 +140,7 @@ def _happens(clip: Frames) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
 
 
 def pieces_ahead(
-    config: TokenizerTraining, corpus: PixelCorpus, real: RealFootage | None, start: int, ahead: int = 4
+    config: TokenizerTraining, corpus: PixelCorpus, real: RealFootage | None, steps: range, team: Team, ahead: int = 4
 ) -> Iterator[Tensor]:
-    """The pieces of all steps from `start`, drawn by a thread that stays `ahead`."""
-    return drawn_ahead(lambda step: draw_pieces(config, corpus, real, step), range(start, config.steps), ahead)
+    """The pieces of these steps, drawn by a thread that stays `ahead`."""
+    return drawn_ahead(lambda step: draw_pieces(config, corpus, real, step, team), steps, ahead)

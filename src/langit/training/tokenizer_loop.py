@@ -1,21 +1,20 @@
-"""The training of the causal autoencoder, with the conventions of `loop`: Ctrl-C, resuming bit for bit, whole checkpoints.
+"""The training of the causal autoencoder.
 
-Read `train_tokenizer`, then `_step`. The loss is the mean squared error of pixels: what it sharpens first is what moves.
+Read `_train`, then `_learn`; `run` has what is the same for every training. The loss is the mean squared error of pixels: what it
+sharpens first is what moves.
 """
 
 from __future__ import annotations
 
-import copy
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
+from torch import Tensor
 
 from langit.catalog.bundle import load_bundle
 from langit.catalog.find import find_model
@@ -23,10 +22,12 @@ from langit.catalog.tokenizers import save_tokenizer
 from langit.media import contact_sheet, write
 from langit.tokenizer import CausalTokenizer, LinearTokenizer, decode, encode
 from langit.tokenizer.autoencoder import Autoencoder, fold, unfold
-from langit.training.checkpoint import LossLog, State, load_state, save_state
-from langit.training.interrupt import stop_on_interrupt
-from langit.training.loop import warmup_stable_decay
+from langit.training.checkpoint import load_state
+from langit.training.corpus import open_corpus
+from langit.training.muon import SharedMuon
+from langit.training.parallel import ALONE, Team, joined
 from langit.training.pieces import PixelCorpus, RealFootage, pieces_ahead
+from langit.training.run import Course, Learner, go_on
 from langit.training.tokenizer_config import TokenizerTraining
 from langit.types import InputError, Video
 
@@ -62,73 +63,78 @@ def train_tokenizer(
     corpus_folder: Path | None = None,
     workers: int = 1,
     device: str = "cpu",
+    processes: int = 1,
     on_step: Callable[[TokenizerProgress], None] | None = None,
     stop_after: int | None = None,
 ) -> int:
     """Train to the end of the recipe, or until Ctrl-C; the steps done. `output` becomes a tokenizer's folder as it goes.
 
     The same call again goes on from the last checkpoint, and its losses are those of a run that never stopped.
-    `stop_after` ends this call at that step, as Ctrl-C would.
+    `stop_after` ends this call at that step, as Ctrl-C would. On a CPU that many `processes` share each step (`parallel`).
     """
+    run = partial(_train, config, output, corpus_folder or output / "corpus", workers, stop_after)
+    with joined(processes, device, run) as team:
+        return run(team, on_step)
+
+
+def _train(
+    config: TokenizerTraining,
+    output: Path,
+    corpus_folder: Path,
+    workers: int,
+    stop_after: int | None,
+    team: Team,
+    on_step: Callable[[TokenizerProgress], None] | None = None,
+) -> int:
     output.mkdir(parents=True, exist_ok=True)
     state = load_state(output / "checkpoint.pt", config.fingerprint())
-    real = RealFootage(config.pieces, output / "footage") if config.pieces.footage else None
-    corpus = PixelCorpus(corpus_folder or output / "corpus", config.corpus)
-    corpus.start_workers(workers)
+    real = _real_footage(config, output, team)
+    corpus = open_corpus(PixelCorpus, corpus_folder, config.corpus, workers, team, "cpu")
     torch.manual_seed(config.seed)
     model = Autoencoder(config.autoencoder)
     if state is None:
         corpus.wait_for(config.fitted)
         model.fit_linear(linear_of(config, corpus), (_floats(corpus, index) for index in range(config.fitted)))
     model.encoder.requires_grad_(not config.latents_of)
-    model.to(device)
-    ema = copy.deepcopy(model).requires_grad_(False)
-    optimizers = make_optimizers(config, model)
+    model.to(team.device)
+    learner = Learner(config, model, make_optimizers(config, model, team), team)
     if state is not None:
-        model.load_state_dict(state.model)
-        ema.load_state_dict(state.ema)
-        for optimizer, saved in zip(optimizers, state.optimizers, strict=True):
-            optimizer.load_state_dict(saved)
-    step = state.step if state is not None else 0
-    last = min(config.steps, stop_after or config.steps)
-    losses = LossLog(output / "losses.jsonl", step)
-    board = SummaryWriter(str(output / "tensorboard"), purge_step=step)
+        learner.load(state)
 
-    def save() -> None:
+    def publish(step: int) -> None:
+        training = {"recipe": config.name, "steps": step, "of": config.steps, "fingerprint": config.fingerprint()}
+        save_tokenizer(output, CausalTokenizer(learner.ema), training)
+
+    def prepare() -> None:
         if not config.latents_of:
             corpus.wait_for(config.measured)
-            measure(ema, [_floats(corpus, index) for index in range(config.measured)])
-        parts = model.state_dict(), ema.state_dict(), [optimizer.state_dict() for optimizer in optimizers]
-        save_state(output / "checkpoint.pt", State(step, config.fingerprint(), *parts))
-        training = {"recipe": config.name, "steps": step, "of": config.steps, "fingerprint": config.fingerprint()}
-        save_tokenizer(output, CausalTokenizer(ema), training)
+            measure(learner.ema, [_floats(corpus, index) for index in range(config.measured)])
 
+    course = Course(
+        draw=lambda steps: pieces_ahead(config, corpus, real, steps, team),
+        learn=lambda pieces, step: _learn(config, learner, pieces.to(team.device), step),
+        tell=lambda pieces, step, loss, seconds, waited: TokenizerProgress(
+            step, config.steps, loss, config.batch / seconds, waited / seconds
+        ),
+        plotted=("loss", "psnr", "clips_per_second", "starved"),
+        publish=publish,
+        show=lambda step: _write_samples(config, output, learner.ema, corpus, step),
+        prepare=prepare,
+    )
     try:
-        with stop_on_interrupt() as stopped:
-            waiting = pieces_ahead(config, corpus, real, step)
-            while step < last and not stopped():
-                started = time.perf_counter()
-                pieces = next(waiting)
-                waited = time.perf_counter() - started
-                loss = _step(config, model, ema, optimizers, pieces.to(device), step)
-                step += 1
-                seconds = time.perf_counter() - started
-                progress = TokenizerProgress(step, config.steps, loss, len(pieces) / seconds, waited / seconds)
-                losses.add(step, loss)
-                for name in ("loss", "psnr", "clips_per_second", "starved"):
-                    board.add_scalar(name, getattr(progress, name), step)
-                if on_step is not None:
-                    on_step(progress)
-                if step % config.checkpoint_every == 0:
-                    save()
-                if step % config.samples_every == 0:
-                    _write_samples(config, output, ema, corpus, step)
-        save()
+        start = state.step if state is not None else 0
+        return go_on(learner, course, output, start=start, on_step=on_step, stop_after=stop_after)
     finally:
-        losses.close()
-        board.close()
         corpus.stop_workers()
-    return step
+
+
+def _real_footage(config: TokenizerTraining, output: Path, team: Team) -> RealFootage | None:
+    """Decoded by the first process, for all."""
+    if not config.pieces.footage:
+        return None
+    first = RealFootage(config.pieces, output / "footage") if team.is_first else None
+    team.in_turn()
+    return first or RealFootage(config.pieces, output / "footage")
 
 
 def linear_of(config: TokenizerTraining, corpus: PixelCorpus) -> LinearTokenizer:
@@ -143,42 +149,27 @@ def linear_of(config: TokenizerTraining, corpus: PixelCorpus) -> LinearTokenizer
     return tokenizer
 
 
-def make_optimizers(config: TokenizerTraining, model: Autoencoder) -> list[torch.optim.Optimizer]:
+def make_optimizers(config: TokenizerTraining, model: Autoencoder, team: Team = ALONE) -> list[torch.optim.Optimizer]:
     """Muon for the kernels, which lie in matrices; AdamW for the biases (dev/LOG.md: AdamW alone learned nothing in 200 steps)."""
     c = config.optimizer
     trained = [p for p in model.parameters() if p.requires_grad]
     matrices = [p for p in trained if p.ndim == 2]
     others = [p for p in trained if p.ndim != 2]
     return [
-        torch.optim.Muon(matrices, c.learning_rate, c.weight_decay, adjust_lr_fn="match_rms_adamw"),
+        SharedMuon(matrices, c.learning_rate, c.weight_decay, team),
         torch.optim.AdamW(others, c.learning_rate * c.ends_rate, betas=c.betas, weight_decay=0.0, fused=True),
     ]
 
 
-def _step(
-    config: TokenizerTraining,
-    model: Autoencoder,
-    ema: Autoencoder,
-    optimizers: Sequence[torch.optim.Optimizer],
-    pieces: Tensor,
-    step: int,
-) -> float:
-    """One step of gradient descent and of the moving average; the loss."""
-    rate = config.optimizer.learning_rate * warmup_stable_decay(config, step)
-    for optimizer, share in zip(optimizers, (1.0, config.optimizer.ends_rate), strict=True):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * share
+def _learn(config: TokenizerTraining, learner: Learner[Autoencoder], pieces: Tensor, step: int) -> float:
+    """One step on this process's share of the pieces; the loss of the whole step."""
+    if not len(pieces):
+        nothing = torch.zeros((), device=pieces.device, requires_grad=True)
+        return learner.descend(nothing * 1, nothing, step)
     with torch.autocast("cuda", torch.bfloat16, enabled=pieces.is_cuda):
-        shown = reconstruct(model, pieces)
-    loss = F.mse_loss(shown.float(), pieces)
-    model.zero_grad()
-    loss.backward()
-    nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip_norm)
-    for optimizer in optimizers:
-        optimizer.step()
-    decay = min(config.optimizer.ema, (step + 1) / (step + 10))
-    torch._foreach_lerp_(list(ema.parameters()), list(model.parameters()), 1 - decay)
-    return loss.item()
+        shown = reconstruct(learner.model, pieces)
+    loss = F.mse_loss(shown.float(), pieces) * (len(pieces) / config.batch)
+    return learner.descend(loss, loss, step)
 
 
 def reconstruct(model: Autoencoder, clips: Tensor) -> Tensor:

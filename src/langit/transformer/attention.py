@@ -6,6 +6,7 @@ The path is chosen here and nowhere else. `attend_reference` is the plain one th
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
 from itertools import pairwise
 
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor
 from langit.packing import Bounds
 from langit.transformer.linear import has_product, product
 
+MANY_KINDS = 4
+"""Of lengths, from which on a GPU takes all parts in one call of a kernel for packed sequences."""
 CELLS = 131072
 """Scores that a processor's cache holds beside the keys: half a megabyte."""
 SMALLEST, MOST_KEYS, FEW_THREADS = 16384, 8192, 4
@@ -43,6 +46,8 @@ def attend(
         groups[lengths].append(part)
     if len(groups) == 1:  # all alike: no copy at all
         return _batched(query, key, value, bias, len(query_lengths))
+    if query.is_cuda and bias is None and len(groups) >= MANY_KINDS and (half := _half(query)) is not None:
+        return _of_any_lengths(query.to(half), key.to(half), value.to(half), query_bounds, key_bounds)
     # split and cat, not slices: the gradient of a slice is a whole tensor of zeros.
     queries, keys, values = query.split(query_lengths), key.split(key_lengths), value.split(key_lengths)
     biases = None if bias is None else bias.split(key_lengths)
@@ -99,6 +104,32 @@ def _in_cache(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) ->
             scores = product(some, keys[head], bias)
             place.copy_(product(torch.softmax(scores, -1, out=scores), values[head]))
     return result
+
+
+def _of_any_lengths(query: Tensor, key: Tensor, value: Tensor, query_bounds: Bounds, key_bounds: Bounds) -> Tensor:
+    """All parts in one call of a GPU's kernel for packed sequences; a call to each kind of lengths would starve it."""
+    from torch.nn.attention.varlen import varlen_attn  # where it is needed alone: it asks for a GPU
+
+    most_queries, most_keys = max(_lengths(query_bounds)), max(_lengths(key_bounds))
+    ends = _ends(query_bounds, query.device), _ends(key_bounds, query.device)
+    result = varlen_attn(query, key, value, *ends, most_queries, most_keys)
+    assert isinstance(result, Tensor)
+    return result
+
+
+def _half(query: Tensor) -> torch.dtype | None:
+    """The half precision that products are done in here; None where they are done in single, or heads are of an odd size."""
+    if query.shape[-1] % 8:
+        return None
+    if torch.is_autocast_enabled("cuda"):
+        return torch.get_autocast_dtype("cuda")
+    return query.dtype if query.dtype in (torch.bfloat16, torch.float16) else None
+
+
+@lru_cache(maxsize=8)
+def _ends(bounds: Bounds, device: torch.device) -> Tensor:
+    """Boundaries as kernels want them; every block of a transformer asks for the same."""
+    return torch.tensor(bounds, dtype=torch.int32, device=device)
 
 
 def _lengths(bounds: Bounds) -> list[int]:

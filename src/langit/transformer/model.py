@@ -18,7 +18,6 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from langit.packing import Bounds, Layout, Text
-from langit.patches import Grid
 from langit.transformer.attention import attend
 from langit.transformer.linear import Linear
 from langit.transformer.rotary import rotate, rotations
@@ -96,17 +95,18 @@ class Transformer(nn.Module):
         embedded = self.level_in(features.to(precise)).to(x.dtype)  # (U, D)
         modulation = self.level_out(embedded).unflatten(-1, (6, -1))  # (U, 6, D)
         at = None if len(levels) == 1 else level_of_patch
+        runs = at if at is None or torch.is_grad_enabled() else _runs(at)
 
         rotation = rotations(layout.positions, self.config.width // self.config.num_heads)
         for block in self.blocks:
-            x = block(x, modulation, at, rotation, layout.bounds, words)
+            x = block(x, modulation, runs, rotation, layout.bounds, words)
             if states is not None:
                 states.append(x)
 
-        shift, scale = _per_patch(self.head_table + embedded[:, None], at)
+        shift, scale = _per_patch(self.head_table + embedded[:, None], runs)
         out: Tensor = self.patch_out(_modulate(x, scale, shift, self.config.eps))
         if self.detail is not None:
-            out = out + self.detail(patches, x, embedded, at, layout.grids)
+            out = out + self.detail(patches, x, embedded, at, layout)
         return out
 
     def words(self, text: Text) -> Text:
@@ -152,13 +152,14 @@ class Block(nn.Module):
         bounds: Bounds,
         words: Text,
     ) -> Tensor:
-        """x (N, D), modulation (U, 6, D) of the distinct levels, `at` (N,) the level of each patch -> (N, D)."""
+        """x (N, D), modulation (U, 6, D) of the distinct levels, `at` the level of each patch, or of each of as many equal
+        runs of them -> (N, D)."""
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = _per_patch(self.table + modulation, at)
         seen = _modulate(x, scale_1, shift_1, self.eps)
-        x = torch.addcmul(x, gate_1, self.self_attention(seen, bounds, rotation)).to(x.dtype)
+        x = _added(x, gate_1, self.self_attention(seen, bounds, rotation))
         x = x + self.cross_attention.read(self.cross_norm(x), bounds, words)
         fed = self.feed(_modulate(x, scale_2, shift_2, self.eps))
-        return torch.addcmul(x, gate_2, fed).to(x.dtype)
+        return _added(x, gate_2, fed)
 
     def feed(self, x: Tensor) -> Tensor:
         """The feed-forward layers, (N, D) -> (N, D)."""
@@ -247,19 +248,17 @@ class Detail(nn.Module):
         self.cell_out = Linear(width, channels)
         self.keep_out = nn.Sequential(nn.SiLU(), Linear(config.width, channels))
 
-    def forward(
-        self, noisy: Tensor, states: Tensor, embedded: Tensor, at: Tensor | None, grids: tuple[Grid, ...]
-    ) -> Tensor:
+    def forward(self, noisy: Tensor, states: Tensor, embedded: Tensor, at: Tensor | None, layout: Layout) -> Tensor:
         """noisy (N, P), the transformer's last states (N, D), the distinct levels as in `Transformer` -> (N, P)."""
         cells = rearrange(noisy, "n (c k) -> n k c", k=self.num_cells)
         normed = F.layer_norm(states, states.shape[-1:], eps=self.eps)
         x = self.cell_in(cells) + self.state_in(normed).unflatten(-1, (self.num_cells, -1))  # (N, k, d)
         modulation = self.level_out(embedded).unflatten(-1, (8, -1))  # (U, 8, d)
 
-        rotation = rotations(cell_positions(grids, self.side).to(x.device), DETAIL_HEAD)
+        rotation = rotations(cell_positions(layout.positions, self.side), DETAIL_HEAD)
         for number, block in enumerate(self.blocks):
             shift = (number % 2) * self.window // 2  # every other block's windows lie across the borders of the others'
-            order, back, bounds = windows(grids, self.side, self.window, shift)
+            order, back, bounds = windows(layout.grids, self.side, self.window, shift)
             x = block(x, modulation[:, :6], at, rotation, (order.to(x.device), back.to(x.device), bounds))
 
         shift_out, scale_out = _per_cell(modulation[:, 6:], at)
@@ -327,11 +326,31 @@ def _modulate(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
     if scale.ndim == 1:  # one level for all patches: the norm's own weight and bias
         return F.layer_norm(x.float(), x.shape[-1:], (1 + scale).float(), shift.float(), eps).to(x.dtype)
     normed = F.layer_norm(x.float(), x.shape[-1:], eps=eps)
-    return torch.addcmul(shift, normed, 1 + scale).to(x.dtype)
+    if scale.shape[0] == x.shape[0]:
+        return torch.addcmul(shift, normed, 1 + scale).to(x.dtype)
+    normed = normed.unflatten(0, (len(scale), -1))  # by runs of one level
+    return torch.addcmul(shift[:, None], normed, 1 + scale[:, None]).flatten(0, 1).to(x.dtype)
+
+
+def _added(x: Tensor, gate: Tensor, more: Tensor) -> Tensor:
+    """x + gate * more, (N, D), for a gate of each patch, of each run of them, or of all."""
+    if gate.ndim == 1 or len(gate) == len(x):
+        return torch.addcmul(x, gate, more).to(x.dtype)
+    parts, added = (tensor.unflatten(0, (len(gate), -1)) for tensor in (x, more))
+    return torch.addcmul(parts, gate[:, None], added).flatten(0, 1).to(x.dtype)
+
+
+def _runs(at: Tensor) -> Tensor:
+    """The level of every patch, (N,) -> of every run of them, (M,): the fewest equal runs that have one level each.
+
+    Where whole frames are held there are few, and what is the same in a run is made once.
+    """
+    begins = (at[1:] != at[:-1]).nonzero().flatten() + 1
+    return at[:: math.gcd(len(at), *begins.tolist())]
 
 
 def _per_patch(modulation: Tensor, at: Tensor | None) -> tuple[Tensor, ...]:
-    """(U, k, D) of the distinct levels -> k tensors, (N, D) each, or (D,) where there is but one level."""
+    """(U, k, D) of the distinct levels -> k tensors, of the length of `at` each, or (D,) where there is but one level."""
     if at is None:
         return modulation[0].unbind(0)
     return tuple(part.index_select(0, at) for part in modulation.unbind(1))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
-from einops import rearrange
+import torch.nn.functional as F
 from torch import Tensor
 
 from langit.packing import Bounds, bounds_of
-from langit.patches import Grid
+from langit.patches import Grid, positions
 
 
 def windows(grids: tuple[Grid, ...], side: int, window: int, shift: int) -> tuple[Tensor, Tensor, Bounds]:
@@ -26,20 +26,15 @@ def windows(grids: tuple[Grid, ...], side: int, window: int, shift: int) -> tupl
     return order, back, bounds_of([length for _, lengths in parts for length in lengths])
 
 
-def cell_positions(grids: tuple[Grid, ...], side: int) -> Tensor:
-    """(N * side^2, 3): whole-number (t, y, x) of every cell, in the order of the patches."""
-    return torch.cat([_positions_of(grid, side) for grid in grids])
+def cell_positions(patches: Tensor, side: int) -> Tensor:
+    """Whole-number (t, y, x) of `patches`, (N, 3) -> of their cells, (N * side^2, 3), in the order of the patches."""
+    inside = torch.cartesian_prod(*[torch.arange(side, dtype=patches.dtype, device=patches.device)] * 2)
+    corner = patches * patches.new_tensor([1, side, side])
+    return (corner[:, None] + F.pad(inside, (1, 0))).flatten(0, 1)
 
 
 @lru_cache(maxsize=1024)
 def _windows_of(grid: Grid, side: int, window: int, shift: int) -> tuple[Tensor, list[int]]:
-    place = (_positions_of(grid, side)[:, 1:].long() + shift) // window
+    place = (cell_positions(positions(grid), side)[:, 1:].long() + shift) // window
     number = place[:, 0] * (grid.x * side) + place[:, 1]
     return number.argsort(stable=True), number.unique(return_counts=True)[1].tolist()
-
-
-@lru_cache(maxsize=1024)
-def _positions_of(grid: Grid, side: int) -> Tensor:
-    axes = (torch.arange(size, dtype=torch.float32) for size in (grid.t, grid.y * side, grid.x * side))
-    cells = torch.stack(torch.meshgrid(*axes, indexing="ij"))
-    return rearrange(cells, "three t (y h) (x w) -> (t y x h w) three", h=side, w=side)

@@ -1,9 +1,12 @@
 """Speed of open weights in our transformer, against diffusers eager on the same weights: all ratios of one run.
 
     python -m benchmarks.open_weights --threads 1                  the CPU part: the 30 M shape, text lengths, int8, decode
-    python -m benchmarks.open_weights --device cuda                the 1.3B and 5B shapes in bfloat16, random weights
-    python -m benchmarks.open_weights --guidance MODEL             what an interval of guidance gains and changes
-    python -m benchmarks.open_weights --cache MODEL                the same of feature caching
+    python -m benchmarks.open_weights --device cuda                the 1.3B and 5B shapes in bfloat16 (open_weights_full.py)
+    python -m benchmarks.open_weights --fewer shaped               what caching and an interval of guidance gain and change
+    python -m benchmarks.open_weights --fewer embedded             the same on langit's own model, or on any other
+
+`shaped` is a transformer of Wan's shape at the width of FINDINGS.md with random weights: it shows the mechanism and what is
+gained; what is lost on trained weights is theirs to tell.
 
 CPU time stands beside wall time; where another process shares the cores, wall time tells nothing and the ratios of CPU
 time do. Results of 22 November 2026, on a core shared with other work: docs/open-weights.md.
@@ -12,12 +15,15 @@ time do. Results of 22 November 2026, on a core shared with other work: docs/ope
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import diffusers
 import torch
+from benchmarks.open_weights_full import on_device
 from einops import rearrange
 from torch import Tensor
 
@@ -29,8 +35,11 @@ from langit.tokenizer import decode, encode
 from langit.tokenizer.wan import WanTokenizer
 from langit.tokenizer.wan_autoencoder import WanAutoencoder, WanAutoencoderConfig, channels_last
 from langit.transformer import Transformer
-from langit.transformer.int8 import to_int8
+from langit.transformer.attention import attend
+from langit.transformer.experts import replace_linears
+from langit.transformer.int8 import TorchaoLinear, to_int8
 from langit.transformer.linear import has_product, product
+from langit.types import InputError
 
 SMALL = {
     "num_attention_heads": 6,
@@ -42,7 +51,6 @@ SMALL = {
     "num_layers": 12,
 }
 WORDS, PADDED = 64, 512
-H100_PEAK = 989e12
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,7 @@ def on_cpu() -> None:
         return unpack(transformer(patches, sigma, layout, words), layout, (1, 2, 2))[0]
 
     flop = transformer.num_flop([len(patches)], [WORDS])
+    _parts(transformer, patches, plain, best)
     equal, padded = least(lambda: theirs(WORDS)), least(lambda: theirs(PADDED))
     own, own_counted = least(lambda: ours(plain)), least(lambda: ours(counted))
     print(
@@ -128,8 +137,43 @@ def on_cpu() -> None:
         f"equal text {equal.cpu / least(lambda: ours(plain)).cpu:.2f}, error {relative(ours(counted), expected):.1e}"
     )
 
-    for base, frames, side in ((32, 3, 12), (96, 2, 12)):
+    transformer = ours_of(reference)
+    try:
+        replace_linears(transformer, TorchaoLinear)
+    except InputError as error:
+        print(f"int8 linears by torchao: {error}")
+    else:
+        print(f"int8 linears by torchao: {least(lambda: ours(counted))}, error {relative(ours(counted), expected):.1e}")
+    for base, frames, side in ((32, 3, 12), (96, 2, 8)):
         _autoencoder(base, frames, side)
+
+
+def _parts(transformer: Transformer, patches: Tensor, words: Text, best: float) -> None:
+    """Where the time of a forward goes: the same layers and the same attention by themselves."""
+    config, n = transformer.config, len(patches)
+    x, hidden = torch.randn(n, config.width), torch.randn(n, config.ffn_width)
+    query = torch.randn(n, config.num_heads, config.width // config.num_heads)
+    key = torch.randn(WORDS, *query.shape[1:])
+
+    def linears() -> None:
+        for block in transformer.blocks:
+            for attention in (block.self_attention, block.cross_attention):
+                seen = x if attention is block.self_attention else x[:WORDS]
+                attention.query(x), attention.key(seen), attention.value(seen), attention.out(x)
+            block.ffn_in(x), block.ffn_out(hidden)
+
+    def attentions() -> None:
+        for _ in transformer.blocks:
+            attend(query, query, query, (0, n), (0, n))
+            attend(query, key, key, (0, n), (0, WORDS))
+
+    pairs = 4 * config.depth * config.width * n * (n + WORDS)
+    whole = transformer.num_flop([n], [WORDS]) - pairs
+    for what, run, flop in (("linear layers", linears, whole), ("attention", attentions, pairs)):
+        took = least(run)
+        print(
+            f"    of which {what}: {took.cpu:.3f} s of CPU for {flop / 1e9:.0f} GFLOP, {flop / took.cpu / best:.0%} of oneDNN's"
+        )
 
 
 def _autoencoder(base: int, frames: int, side: int) -> None:
@@ -162,98 +206,64 @@ def _autoencoder(base: int, frames: int, side: int) -> None:
     print(f"{what}, encoding: diffusers {theirs}, ours {ours}; ratio {theirs.cpu / ours.cpu:.2f}")
 
 
-@torch.inference_mode()
-def on_cuda() -> None:
-    if not torch.cuda.is_available():
-        print("No CUDA device here. On one this prints, for the 1.3B shape at 480p81 and the 5B shape at 704x1280x121:")
-        print(
-            "seconds per step, TFLOP/s, share of 989 TFLOP/s (aim 50%), peak memory, ratio to diffusers' best attention."
-        )
-        return
-    from langit.catalog.published import PUBLISHED
-
-    for name in ("Wan-AI/Wan2.1-T2V-1.3B-Diffusers", "Wan-AI/Wan2.2-TI2V-5B-Diffusers"):
-        model = PUBLISHED[name]
-        clip, spatial = model.clip, model.spatial
-        size = (1 + (clip.frames - 1) // 4, clip.height // spatial, clip.width // spatial)
-        channels = model.transformer.out_dim // 4
-        settings = {key: value for key, value in model.diffusers.items() if not key.startswith("_")}
-        with torch.device("cuda"):
-            torch.set_default_dtype(torch.bfloat16)
-            reference = diffusers.WanTransformer3DModel(**settings).eval().requires_grad_(False)
-            torch.set_default_dtype(torch.float32)
-            transformer = ours_of(reference).to(torch.bfloat16)
-            x = torch.randn(1, channels, *size, dtype=torch.bfloat16)
-            text = torch.randn(1, PADDED, 4096, dtype=torch.bfloat16)
-            patches, layout = pack(list(x), (1, 2, 2))
-            layout = layout.to("cuda")
-            sigma = torch.full((len(patches),), 0.7, dtype=torch.float64)
-        words = Text(text[0], (0, PADDED))
-        flop = transformer.num_flop([len(patches)], [PADDED])
-        torch.cuda.reset_peak_memory_stats()
-        own = _seconds(lambda: transformer(patches, sigma, layout, words))  # noqa: B023 (called at once)
-        memory = torch.cuda.max_memory_allocated() / 1e9
-        best = {}
-        for backend in ("native", "_native_cudnn", "flash", "_flash_3", "sage"):
-            try:
-                reference.set_attention_backend(backend)
-                step = torch.tensor([700], device="cuda")
-                best[backend] = _seconds(lambda: reference(x, step, text, return_dict=False))  # noqa: B023
-            except Exception as error:  # a backend that is not installed
-                print(f"  diffusers' {backend}: {type(error).__name__}")
-        fastest = min(best, key=best.__getitem__)
-        print(
-            f"{name}, {clip}: {own:.3f} s a step, {flop / own / 1e12:.0f} TFLOP/s, {flop / own / H100_PEAK:.0%} of 989 "
-            f"(aim 50%), {memory:.1f} GB; diffusers with {fastest} {best[fastest]:.3f} s, "
-            f"ratio {best[fastest] / own:.2f} (aim 1.4)"
-        )
+INTERVALS = ((0.2, 1.0), (0.2, 0.95), (0.4, 0.9))
+EVERY = (2, 3, 4)
 
 
-def _seconds(run: Callable[[], object], times: int = 3) -> float:
-    run()
-    torch.cuda.synchronize()
-    begun = time.perf_counter()
-    for _ in range(times):
-        run()
-    torch.cuda.synchronize()
-    return (time.perf_counter() - begun) / times
+def fewer(model: str) -> None:
+    """Fewer evaluations: most blocks at some steps alone, guidance between some noise levels alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        name, size = model, (64, 64)
+        if model == "shaped":
+            name, size = str(_shaped(Path(folder))), (128, 128)
+        request = Request("a red ball bounces past a blue cube", frames=17, size=size, seed=0, steps=30, quality="best")
+        if model == "shaped":
+            request = replace(request, quality=None)
+        whole = _told("every evaluation whole, guidance throughout", load(name), request, None)
+        for every in EVERY:
+            _told(f"every {every}. evaluation whole", load(f"{name}+cache{every}"), request, whole)
+        for low, high in INTERVALS:
+            _told(f"guidance between {low} and {high}", load(f"{name}+guided{low}-{high}"), request, whole)
+        low, high = INTERVALS[1]
+        _told(f"both: every 2., between {low} and {high}", load(f"{name}+cache2+guided{low}-{high}"), request, whole)
 
 
-def guidance(model: str) -> None:
-    """Guidance in an interval alone: the second evaluation is saved outside it."""
-    bundle = load(model)
-    whole: Made | None = None
-    for interval in ((0.0, 1.0), (0.2, 1.0), (0.2, 0.95), (0.4, 0.9)):
-        sampling = replace(bundle.config.sampling, guidance_interval=interval)
-        whole = _told(
-            f"guidance in {interval}", replace(bundle, config=replace(bundle.config, sampling=sampling)), whole
-        )
+def _shaped(folder: Path) -> Path:
+    """A folder in diffusers' layout: the transformer of SMALL, small encoders, the autoencoder at a third of its width."""
+    from tests.parity import wan
 
-
-def cache(model: str) -> None:
-    """Whole evaluations at some steps alone."""
-    whole = _told("every evaluation whole", load(model), None)
-    for every in (2, 3, 4):
-        _told(f"every {every}. evaluation whole", load(f"{model}+cache{every}"), whole)
+    torch.manual_seed(0)
+    settings = SMALL | {"text_dim": 16}
+    pipeline = diffusers.WanPipeline(
+        tokenizer=wan.prompt_tokenizer(),
+        text_encoder=wan.text_encoder(),
+        vae=diffusers.AutoencoderKLWan(base_dim=32),
+        scheduler=wan.scheduler(3.0),
+        transformer=wan.lively(diffusers.WanTransformer3DModel(**settings), 0),
+    )
+    pipeline.save_pretrained(folder)
+    return folder
 
 
 Made = tuple[float, Tensor, Tensor]
 """Seconds of CPU, latents, frames."""
 
 
-def _told(what: str, bundle: Bundle, whole: Made | None) -> Made:
+def _told(what: str, bundle: Bundle, request: Request, whole: Made | None) -> Made:
     """What a bundle takes for a clip, and how it differs from the whole one."""
-    request = Request("a red ball bounces past a blue cube", frames=17, size=(64, 64), seed=0, steps=30, quality="best")
     p = plan(bundle, request)
     sample(bundle, [replace(p, steps=2)])
+    calls: list[int] = []
+    counted = bundle.transformer.register_forward_hook(lambda *_: calls.append(1))
     at = time.process_time()
     latents = sample(bundle, [p])[0]
     took, frames = time.process_time() - at, decode(bundle.tokenizer, latents)
+    counted.remove()
     whole = whole or (took, latents, frames)
     error = float(((frames - whole[2]) / 2).square().mean())
     print(
-        f"{what}: {took:.2f} s of CPU, gain {whole[0] / took:.2f}, change of the latents {relative(latents, whole[1]):.3f}, "
-        f"of the frames {10 * torch.tensor(1 / max(error, 1e-12)).log10():.1f} dB"
+        f"{what}: {len(calls)} evaluations, {took:.2f} s of CPU, gain {whole[0] / took:.2f}, change of the latents "
+        f"{relative(latents, whole[1]):.3f}, of the frames {10 * torch.tensor(1 / max(error, 1e-12)).log10():.1f} dB"
     )
     return took, latents, frames
 
@@ -262,15 +272,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--guidance", metavar="MODEL")
-    parser.add_argument("--cache", metavar="MODEL")
+    parser.add_argument("--fewer", metavar="MODEL")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    if chosen.guidance:
-        guidance(chosen.guidance)
-    elif chosen.cache:
-        cache(chosen.cache)
+    if chosen.fewer:
+        fewer(chosen.fewer)
     elif chosen.device == "cuda":
-        on_cuda()
+        on_device("cuda")
     else:
         on_cpu()

@@ -130,6 +130,14 @@ def generate(
             help="How strictly the prompt is followed, 0 to 30; 1 is no guidance.", show_default=OWN, metavar="SCALE"
         ),
     ] = None,
+    guidance_interval: Annotated[
+        str | None,
+        typer.Option(
+            help="Guide between these noise levels alone, such as 0.2-0.9; a step outside them takes half the time.",
+            show_default=OWN,
+            metavar="LOW-HIGH",
+        ),
+    ] = None,
     solver: Annotated[
         str | None, typer.Option(help="euler, heun, dpmpp or unipc.", show_default=OWN, metavar="NAME")
     ] = None,
@@ -153,7 +161,7 @@ def generate(
     live_loras: Annotated[
         bool, typer.Option("--live-loras", help="Keep the LoRAs beside the weights, instead of merging them.")
     ] = False,
-    int8: Annotated[bool, typer.Option("--int8", help="Weights in 8 bits on the CPU: faster, about 1% off.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="Weights in 8 bits: faster, about 1% off.")] = False,
     float8: Annotated[
         bool, typer.Option("--float8", help="Weights in 8-bit floating point: half the memory of bfloat16.")
     ] = False,
@@ -214,7 +222,17 @@ def generate(
 
     if threads:
         torch.set_num_threads(threads)
+    if guidance_interval is not None:
+        from langit.catalog.find import guided_between
+
+        guided_between(guidance_interval)
+    if lora:
+        from langit.catalog.lora import Lora
+
+        for file in lora:
+            Lora.parse(file)
     said = {"live": live_loras, "int8": int8, "float8": float8, f"cache{cache}": cache, memory: memory != "auto"}
+    said[f"guided{guidance_interval}"] = guidance_interval is not None
     model = "+".join([model, *(lora or ()), *(word for word, is_said in said.items() if is_said)])
     prompt = prompt_of(prompt, model, expand, style) or ""
     course = Course(model, seed, steps, guidance, solver, schedule, quality, device)
@@ -355,8 +373,19 @@ def train(
     workers: Annotated[
         int, typer.Option(min=0, help="Processes that make footage beside the training.", metavar="COUNT")
     ] = 1,
-    device: Annotated[str, typer.Option(help="Where to train: cpu or cuda.", metavar="NAME")] = "cpu",
-    threads: Threads = 0,
+    device: Annotated[
+        str,
+        typer.Option(help="Where to train: cpu or cuda. On several GPUs, start it by torchrun.", metavar="NAME"),
+    ] = "cpu",
+    threads: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Cores to train on, the first four each with a process of its own that takes its share of every step.",
+            show_default="all",
+            metavar="COUNT",
+        ),
+    ] = 0,
     stop_after: Annotated[
         int | None,
         typer.Option(
@@ -366,7 +395,7 @@ def train(
 ) -> None:
     """Train a model, or a tokenizer, by a recipe.
 
-    Ctrl-C stops after the step; the same command goes on where it stopped, bit for bit.
+    Ctrl-C stops after the step; the same command with the same cores goes on where it stopped, bit for bit.
     """
     from langit.types import InputError
 
@@ -383,14 +412,19 @@ def train(
     from langit.training import TokenizerTraining, load_recipe, train_tokenizer
     from langit.training import train as train_generator
     from langit.training.loop import Progress as Told
+    from langit.training.parallel import processes_and_threads
     from langit.training.tokenizer_loop import TokenizerProgress
 
-    if threads:
-        torch.set_num_threads(threads)
     if device not in ("cpu", "cuda"):
         raise InputError(f"There is no device {device!r}; the devices are cpu and cuda.")
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("There is no CUDA device that torch can use here; train with --device cpu.")
+    processes = 1
+    if device == "cpu":
+        processes, each = processes_and_threads(threads)
+        torch.set_num_threads(each)
+    if os.environ.get("RANK", "0") != "0":  # of the processes that torchrun started the first one speaks
+        console.quiet = complaints.quiet = True
     config = load_recipe(recipe)
     with _bar("training", "{task.fields[told]}") as bar:
         task = bar.add_task("training", total=config.steps, told="")
@@ -416,6 +450,7 @@ def train(
                 corpus_folder=corpus,
                 workers=workers,
                 device=device,
+                processes=processes,
                 on_step=on_step,
                 stop_after=stop_after,
             )
@@ -426,6 +461,7 @@ def train(
                 corpus_folder=corpus,
                 workers=workers,
                 device=device,
+                processes=processes,
                 on_step=on_step,
                 stop_after=stop_after,
             )

@@ -157,9 +157,9 @@ def test_a_configuration_that_lacks_a_field_is_told(folder, field):
 
 def test_a_half_written_model_is_never_seen(tiny_bundle, folder, monkeypatch):
     """Saving over a model that is in use: until the last rename, each file is a whole one."""
-    import langit.catalog.bundle as module
+    import langit.catalog.tensors as module
 
-    def fail(tensors, path):
+    def fail(tensors, path, metadata):
         path.write_bytes(b"half")
         raise OSError("disk full")
 

@@ -17,7 +17,8 @@ from langit.catalog.lora import Lora, apply_loras
 from langit.catalog.memory import needed, num_parameters
 from langit.catalog.published import PUBLISHED
 from langit.catalog.shards import tensors_of
-from langit.catalog.wan import load_wan
+from langit.catalog.verify import verify
+from langit.catalog.wan import find_parts, load_wan
 from langit.catalog.wan_layout import diffusers_name, our_name
 from langit.catalog.wan_own import umt5_name
 from langit.generate import Request, plan, sample
@@ -139,6 +140,70 @@ def test_what_is_no_wan_is_told(copy, tmp_path):
         load_bundle(tmp_path / "other")
 
 
+@pytest.mark.parametrize(
+    ("file", "values", "told"),
+    [
+        ("transformer/config.json", {"num_layers": "2"}, "the depth '2' is no whole number from 1 to 1000"),
+        ("transformer/config.json", {"num_layers": 10**6}, "the depth 1000000 is no whole number"),
+        ("transformer/config.json", {"num_attention_heads": 0}, "is not a Wan transformer's configuration"),
+        ("transformer/config.json", {"num_attention_heads": -2}, "the width -24 is no whole number"),
+        ("transformer/config.json", {"eps": "x"}, "the eps 'x' is no number"),
+        ("transformer/config.json", {"text_dim": 17}, r"is \(24, 16\) where \(24, 17\) belongs"),
+        ("transformer/config.json", {"num_layers": 3}, "lack 27 tensors, the first of them blocks.2"),
+        ("vae/config.json", {"base_dim": "x"}, "not the configuration of a Wan autoencoder"),
+        ("vae/config.json", {"scale_factor_spatial": "x"}, "the scale_factor_spatial 'x'"),
+        ("vae/config.json", {"dim_mult": [1, "x"]}, "the dim_mult"),
+        ("vae/config.json", {"_class_name": "AutoencoderKL"}, "holds a AutoencoderKL"),
+        ("scheduler/scheduler_config.json", {"flow_shift": "x"}, "the flow_shift 'x'; it is a number above 0"),
+        ("model_index.json", {"boundary_ratio": "x"}, "the boundary_ratio 'x'; it is a noise level"),
+        ("model_index.json", {"transformer": None}, "names 0 transformers"),
+        ("transformer/diffusion_pytorch_model.safetensors.index.json", {"weight_map": "x"}, "no files of its own"),
+        (
+            "transformer/diffusion_pytorch_model.safetensors.index.json",
+            {"weight_map": {"a": "../x"}},
+            "no files of its",
+        ),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_one_sentence(file, values, told, copy):
+    folder = copy()
+    path = folder / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    with pytest.raises(InputError, match=told):
+        load_bundle(folder)
+
+
+def test_verify_finds_what_loading_would(copy, tmp_path):
+    folder = copy()
+    shard = sorted((folder / "transformer").glob("*-of-*.safetensors"))[0]
+    tensors, kept = load_file(shard), shard.read_bytes()
+    name = next(iter(tensors))
+    for changed, told in (
+        ({name: torch.zeros(3)}, rf"{name} in .* is \(3,\) and has to be"),
+        ({"foo.bar": torch.zeros(3)}, "foo.bar in .* belongs to no Wan transformer"),
+    ):
+        save_file(tensors | changed, shard)
+        with pytest.raises(InputError, match=told):
+            verify(folder)
+    save_file(tensors | {name: tensors[name].to(torch.int64)}, shard)
+    with pytest.raises(InputError, match=f"{name} in .* is torch.int64; weights are floating-point"):
+        load_bundle(folder)
+    shard.write_bytes(kept)
+    assert "autoencoder: whole" in verify(folder)
+    for part, told in (("tokenizer", "lacks tokenizer/"), ("text_encoder", "text_encoder holds no weights")):
+        (folder / part).rename(tmp_path / "aside")
+        with pytest.raises(InputError, match=told):
+            verify(folder)
+        (tmp_path / "aside").rename(folder / part)
+    for path in (folder / "vae").glob("diffusion*"):
+        path.unlink()
+    with pytest.raises(InputError, match="vae holds no weights"):
+        verify(folder)
+    (folder / "text_encoder" / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(InputError, match="of the type 'bert'; Wan reads prompts with umt5"):
+        find_parts(folder).text(torch.device("cpu"))
+
+
 class Runs:
     def __reduce__(self):
         return (print, ("this pickle ran",))
@@ -247,6 +312,8 @@ def test_a_lora_that_does_not_fit_is_told(folders, tmp_path):
             apply_loras(transformer, [Lora(tmp_path / "lora.safetensors")])
     with pytest.raises(InputError, match="no LoRA file"):
         Lora.parse("absent.safetensors:0.8")
+    with pytest.raises(InputError, match=r"style\.txt is none of \.safetensors, \.pt"):
+        Lora.parse("style.txt")
 
 
 def test_int8_is_near(folders):
@@ -272,5 +339,5 @@ def test_what_will_not_fit_is_refused_before_it_starts(folders, monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda device: 1000)
     with pytest.raises(InputError, match="no size of it fits"):
         plan(bundle, request)
-    with pytest.raises(InputError, match="for its weights in float32"):
+    with pytest.raises(InputError, match="for its weights in 8 bits"):  # the least that was tried
         load_wan(folders("2.1 T2V"))

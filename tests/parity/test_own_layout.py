@@ -11,6 +11,7 @@ import diffusers
 import pytest
 import torch
 from diffusers.loaders.single_file_utils import convert_wan_vae_to_diffusers
+from safetensors.torch import save_file
 
 from langit.catalog import load_bundle, wan_own
 from langit.catalog.wan_autoencoder import WAN_21, WAN_22, diffusers_name, own_autoencoder
@@ -101,20 +102,25 @@ def test_an_autoencoder_of_wans_own_file(family, tmp_path):
 def in_own_layout(family, folder, monkeypatch):
     """The family as its authors would have saved it; its autoencoder is smaller than theirs."""
     kind = wan.FAMILIES[family]
-    folder.mkdir()
     values = {
         "_class_name": "WanModel", "dim": 24, "ffn_dim": 40, "freq_dim": 16, "num_heads": 2, "num_layers": 2, "text_dim": 16,
         "in_dim": kind.transformer["in_channels"], "out_dim": kind.transformer["out_channels"],
-        "model_type": "i2v" if kind.picture else "t2v",
+        "model_type": "ti2v" if kind.per_patch else "i2v" if kind.picture else "t2v",
     }  # fmt: skip
-    (folder / "config.json").write_text(json.dumps(values))
-    state = wan.transformer(family).state_dict()
-    torch.save({own_name(name): tensor for name, tensor in state.items()}, folder / "diffusion_pytorch_model.pth")
+    roots = [folder] if kind.experts == 1 else [folder / "high_noise_model", folder / "low_noise_model"]
+    for expert, root in enumerate(roots):
+        root.mkdir(parents=True)
+        (root / "config.json").write_text(json.dumps(values))
+        state = {own_name(name): tensor for name, tensor in wan.transformer(family, expert).state_dict().items()}
+        if family.startswith("2.1"):
+            torch.save(state, root / "diffusion_pytorch_model.pth")
+        else:
+            in_shards(state, root)
     vae = wan.autoencoder(family)
     config = WanAutoencoderConfig.from_json(vae.config)
-    monkeypatch.setattr("langit.catalog.wan_autoencoder.WAN_21", config)
+    monkeypatch.setattr(f"langit.catalog.wan_autoencoder.WAN_2{2 if config.is_residual else 1}", config)
     own = {own_vae_name(name, config): tensor for name, tensor in vae.state_dict().items()}
-    torch.save(own, folder / "Wan2.1_VAE.pth")
+    torch.save(own, folder / ("Wan2.2_VAE.pth" if config.is_residual else "Wan2.1_VAE.pth"))
 
     def renamed(name, rules):
         for theirs, own in rules.items():
@@ -126,6 +132,22 @@ def in_own_layout(family, folder, monkeypatch):
         {renamed(name, UMT5): tensor for name, tensor in encoder.items()}, folder / "models_t5_umt5-xxl-enc-bf16.pth"
     )
     wan.prompt_tokenizer().save_pretrained(folder / "google" / "umt5-xxl")
+    if "image_dim" in kind.transformer:
+        _save_clip(folder, renamed)
+    return folder
+
+
+def in_shards(state, root):
+    """Two shards and their index, as the large ones are published."""
+    names = sorted(state)
+    files = {f"diffusion_pytorch_model-0000{n + 1}-of-00002.safetensors": names[n::2] for n in range(2)}
+    for file, kept in files.items():
+        save_file({name: state[name].contiguous() for name in kept}, root / file)
+    index = {"metadata": {}, "weight_map": {name: file for file, kept in files.items() for name in kept}}
+    (root / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def _save_clip(folder, renamed):
     visual = {renamed(name, CLIP): tensor for name, tensor in wan.image_encoder().state_dict().items()}
     for layer in range(3):
         for kind in ("weight", "bias"):
@@ -136,27 +158,58 @@ def in_own_layout(family, folder, monkeypatch):
     visual["head"] = torch.zeros(wan.CLIP_WIDTH, 8)
     clip = {"log_scale": torch.zeros(()), "textual.head.0.weight": torch.zeros(2, 2)}
     torch.save(clip | {f"visual.{name}": tensor.half() for name, tensor in visual.items()}, folder / wan_own.CLIP)
-    return folder
 
 
-@pytest.mark.parametrize("family", ["2.1 T2V", "2.1 I2V", "2.1 FLF2V"])
+SHIFTS = {"2.1 T2V": 5, "2.1 I2V": 5, "2.1 FLF2V": 16, "2.2 TI2V": 5, "2.2 T2V": 12, "2.2 I2V": 5}
+"""What the authors' own code gives each family."""
+
+
+@pytest.mark.parametrize("family", wan.FAMILIES)
 def test_a_whole_folder(family, folders, tmp_path, monkeypatch):
-    """From prompt and picture to latents: the clip of the same weights in diffusers' layout."""
+    """From prompt and picture to frames: the clip of the same weights in diffusers' layout."""
     monkeypatch.setattr(wan_own, "own_clip", lambda path, device, real=wan_own.own_clip: real(path, device, heads=2))
     own = load_bundle(in_own_layout(family, tmp_path / "own", monkeypatch))
-    assert own.config.family == family
     expected = load_bundle(folders(family))
+    assert own.config.sampling.shift == SHIFTS[family]
+    assert replace(own.config, name="", sampling=None, files={}) == replace(
+        expected.config, name="", sampling=None, files={}
+    )
     expected = replace(expected, config=replace(expected.config, sampling=own.config.sampling))  # their own shift
-    known = {0: wan.frame(32, 32, 7)} if wan.FAMILIES[family].picture else {}
+    known = {0: wan.frame(32, 32, 7)} if wan.FAMILIES[family].picture or wan.FAMILIES[family].per_patch else {}
     if wan.FAMILIES[family].ends:
         known[4] = wan.frame(32, 32, 8)
     conditions = (FramesCondition(known),) if known else ()
-    request = Request("a red ball", frames=5, size=(32, 32), seed=0, steps=2, conditions=conditions)
+    request = Request("a red ball", frames=5, size=(32, 32), seed=0, steps=4, conditions=conditions)
+    error = 0.0
     if expected.pictures is not None:
         states = [bundle.pictures.encode([wan.frame(40, 32, 1)]) for bundle in (own, expected)]
-        assert wan.relative(*states) < 2e-3  # saved in float16, as theirs are
-    found, right = (sample(bundle, [plan(expected, request)])[0] for bundle in (own, expected))
-    assert wan.relative(found, right) < 2e-3
+        error = 2e-3  # saved in float16, as theirs are
+        assert wan.relative(*states) < error
+    found, right = (sample(bundle, [plan(bundle, request)])[0] for bundle in (own, expected))
+    assert wan.relative(found, right) <= error
+    torch.testing.assert_close(decode(own.tokenizer, right), decode(expected.tokenizer, right))
+
+
+def test_experts_of_wans_own_layout_are_told_apart(tmp_path, monkeypatch):
+    """High noise is begun by the one, low noise finished by the other; streamed from their files it is the same."""
+    folder = in_own_layout("2.2 T2V", tmp_path / "own", monkeypatch)
+    whole, streamed = load_bundle(folder), load_bundle(folder, memory="stream")
+    request = Request("a red ball", frames=5, size=(32, 32), seed=0, steps=4)
+    found = sample(whole, [plan(whole, request)])[0]
+    assert torch.equal(sample(streamed, [plan(streamed, request)])[0], found)
+    (folder / "high_noise_model").rename(folder / "aside")
+    (folder / "low_noise_model").rename(folder / "high_noise_model")
+    (folder / "aside").rename(folder / "low_noise_model")
+    exchanged = load_bundle(folder)
+    assert wan.relative(sample(exchanged, [plan(exchanged, request)])[0], found) > 0.1
+    (folder / "low_noise_model" / "diffusion_pytorch_model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(
+        InputError, match=r"low_noise_model lacks diffusion_pytorch_model-00002-of-00002\.safetensors of 2"
+    ):
+        load_bundle(folder)
+    shutil.rmtree(folder / "low_noise_model")
+    with pytest.raises(InputError, match=r"own lacks low_noise_model/config\.json"):
+        load_bundle(folder)
 
 
 def everything_of(bundle):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import warnings
 from collections.abc import Sequence
@@ -9,18 +10,16 @@ from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any, Final
 
 from langit.catalog.bundle import Bundle, load_bundle
 from langit.catalog.lora import LiveLoras, Lora, apply_loras
 from langit.catalog.memory import MemoryMode, checked_device
 from langit.catalog.shards import read_json
-from langit.catalog.wan import PIPELINES, find_parts, is_wan
-from langit.transformer import Transformer
+from langit.catalog.wan import PIPELINES, find_parts, is_wan, load_wan
 from langit.transformer.caching import cache_blocks
-from langit.transformer.experts import Experts
-from langit.transformer.float8 import to_float8
-from langit.transformer.int8 import to_int8
-from langit.transformer.streaming import StreamedBlocks
+from langit.transformer.eight_bits import EightBits, linear_kind
+from langit.transformer.experts import replace_linears, transformers_of
 from langit.types import InputError
 
 EMBEDDED = "embedded"
@@ -60,9 +59,13 @@ OWN_FILES = [
 ]
 """The same of open weights in Wan's own layout."""
 
-INT8, FLOAT8, LIVE, CACHE = "int8", "float8", "live", "cache"
+INT8: Final = "int8"
+FLOAT8: Final = "float8"
+LIVE, CACHE = "live", "cache"
 WORDS = {INT8, FLOAT8, LIVE, "whole", "stream", *(f"{CACHE}{every}" for every in range(2, 10))}
-"""What may be added to a model's name beside LoRA files."""
+"""What may be added to a model's name beside LoRA files, and ..."""
+INTERVAL = re.compile(r"guided\d+(?:\.\d+)?-\d+(?:\.\d+)?")
+"""... between which noise levels it is guided."""
 WHOLE = ".langit-whole"
 """Beside open weights that were fetched to the last file."""
 
@@ -84,9 +87,10 @@ def find_model(model: str) -> Path:
         raise InputError(f"{model} is a file; a model is a folder with config.json. Name the folder.")
     if re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", model) and not model.startswith((".", "runs/")):
         return _from_hub(model)
+    after = " After a plus stand LoRA files, guided0.2-0.9, " + ", ".join(sorted(WORDS)) + "." if "+" in model else ""
     raise InputError(
         f"There is no model {model!r}: it is neither {EMBEDDED!r}, nor a folder, "
-        "nor a hub repository written owner/name."
+        f"nor a hub repository written owner/name.{after}"
     )
 
 
@@ -96,50 +100,65 @@ def load(model: str = EMBEDDED, device: str = "cpu") -> Bundle:
 
     The name may go on with what is done to it, each after a plus: `NAME+style.safetensors:0.8+int8`. There are LoRA files,
     `live` (they stand beside the weights), `int8`, `float8`, `cache2` to `cache9` (whole at every so manieth evaluation),
-    `stream` and `whole` (where the weights are).
+    `guided0.2-0.9` (guidance between these noise levels alone), `stream` and `whole` (where the weights are).
     """
     name, additions = split_model(model)
-    bundle = load_bundle(find_model(name), checked_device(device), _memory_mode(model, additions))
-    return changed(bundle, additions) if additions else bundle
-
-
-def changed(bundle: Bundle, additions: Sequence[str]) -> Bundle:
-    """The model with additions done to it; its fingerprint tells those that change more than roundings."""
-    transformer = bundle.transformer
-    experts: list[Transformer] = list(transformer.experts) if isinstance(transformer, Experts) else [transformer]  # type: ignore[arg-type]
-    streamed = any(isinstance(expert.blocks, StreamedBlocks) for expert in experts)
-    loras = [Lora.parse(addition) for addition in additions if addition not in WORDS]
-    done = [lora.identity() for lora in loras]
-    if LIVE in additions and not loras:
+    folder, place, memory = find_model(name), checked_device(device), _memory_mode(model, additions)
+    bits = _eight_bits(model, additions)
+    loras = [
+        Lora.parse(addition) for addition in additions if addition not in WORDS and not INTERVAL.fullmatch(addition)
+    ]
+    live = LIVE in additions
+    if live and not loras:
         raise InputError("Live LoRAs were asked for and none was named; add --lora FILE.")
-    if loras and (LIVE in additions or streamed):
-        live = LiveLoras(transformer)
+    if is_wan(folder):
+        bundle = load_wan(folder, place, memory=memory, bits=bits, loras=() if live else loras)
+    else:
+        bundle = _changed(load_bundle(folder, place, memory), () if live else loras, bits)
+    if live:
+        beside = LiveLoras(bundle.transformer)
         for lora in loras:
-            live.add(lora)
-    elif loras:
-        apply_loras(transformer, loras)
-    fewer = [addition for addition in additions if addition in (INT8, FLOAT8)]
-    if fewer and streamed:
-        raise InputError(
-            f"{fewer[0]} makes weights small that are in memory, and here they are streamed; leave one out."
-        )
-    if fewer and LIVE in additions:
-        raise InputError(f"Live LoRAs stand beside exact weights; leave out {fewer[0]}, or merge the LoRAs.")
-    if len(fewer) > 1:
-        raise InputError("int8 and float8 were asked for; give one of them.")
-    if INT8 in fewer:
-        if bundle.device.type != "cpu":
-            raise InputError(f"int8 runs on the CPU; on {bundle.device} take float8, or leave it out.")
-        to_int8(transformer)
-    if FLOAT8 in fewer:
-        to_float8(transformer)
-    done += fewer
+            beside.add(lora)
+        bundle = replace(bundle, changes=(*(lora.identity() for lora in loras), *bundle.changes))
     for addition in additions:
         if addition.startswith(CACHE) and addition in WORDS:
-            for expert in experts:
-                cache_blocks(expert, int(addition.removeprefix(CACHE)))
-            done.append(addition)
-    return replace(bundle, changes=(*bundle.changes, *done))
+            for transformer in transformers_of(bundle.transformer):
+                cache_blocks(transformer, int(addition.removeprefix(CACHE)))
+            bundle = replace(bundle, changes=(*bundle.changes, addition))
+        if INTERVAL.fullmatch(addition):
+            config: Any = bundle.config
+            sampling = replace(config.sampling, guidance_interval=guided_between(addition.removeprefix("guided")))
+            bundle = replace(bundle, config=replace(config, sampling=sampling))
+    return bundle
+
+
+def guided_between(text: str) -> tuple[float, float]:
+    """Two noise levels such as 0.2-0.9; `InputError` for what is not."""
+    levels = [float(level) for level in text.split("-")] if INTERVAL.fullmatch(f"guided{text}") else []
+    if not levels or not 0 <= levels[0] < levels[1] <= 1:
+        raise InputError(
+            f"The guidance interval {text!r} is not understood; write two noise levels from 0 to 1, the lower one first, such "
+            "as 0.2-0.9."
+        )
+    return levels[0], levels[1]
+
+
+def _changed(bundle: Bundle, loras: Sequence[Lora], bits: EightBits | None) -> Bundle:
+    """A model of langit's own, which is whole in memory, with LoRAs merged and in 8 bits."""
+    apply_loras(bundle.transformer, loras)
+    if bits is not None:
+        replace_linears(bundle.transformer, linear_kind(bits, bundle.device))
+    return replace(
+        bundle,
+        changes=(*bundle.changes, *(lora.identity() for lora in loras), *(() if bits is None else (bits,))),
+    )
+
+
+def _eight_bits(model: str, additions: Sequence[str]) -> EightBits | None:
+    bits: list[EightBits] = [bits for bits in (INT8, FLOAT8) if bits in additions]
+    if len(bits) > 1:
+        raise InputError(f"{model} asks for int8 and float8; give one of them.")
+    return bits[0] if bits else None
 
 
 def _memory_mode(model: str, additions: Sequence[str]) -> MemoryMode:
@@ -153,7 +172,7 @@ def split_model(model: str) -> tuple[str, list[str]]:
     """A model's name, and what is done to its weights."""
     if Path(model).expanduser().exists():  # a folder may have a plus in its name
         return model, []
-    words = "|".join(sorted(WORDS))
+    words = "|".join([*sorted(WORDS), INTERVAL.pattern])
     name, *additions = re.split(rf"\+(?=(?:{words})(?:\+|$)|[^+]*\.(?:safetensors|pt|pth|bin)\b)", model)
     return name, additions
 
@@ -162,6 +181,7 @@ def _from_hub(model: str) -> Path:
     # Imported here: it takes a while, and most models are folders.
     from huggingface_hub.errors import HFValidationError, HTTPError, OfflineModeIsEnabled
 
+    warnings.filterwarnings("ignore", "Not enough free disk space")  # told in our own sentence
     repository, _, revision = model.partition("@")
     try:
         kept = _kept(repository, revision or None)
@@ -176,7 +196,10 @@ def _from_hub(model: str) -> Path:
         ) from error
     except (HTTPError, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # of this machine, not of the hub
-            raise OSError(error.errno, f"{model!r} could not be kept here: {error.strerror}.") from error
+            room = " Make room, or set HF_HOME to a folder on a larger disk; the same command goes on." * (
+                error.errno in (errno.ENOSPC, errno.EDQUOT)
+            )
+            raise OSError(error.errno, f"{model!r} could not be kept here: {error.strerror}.{room}") from error
         reason = _reason(model, error)
         if kept is None:
             raise InputError(reason) from error

@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,12 +21,14 @@ from torch import Tensor, nn
 from langit.catalog.shards import tensors_of
 from langit.catalog.wan_layout import our_name
 from langit.transformer import Transformer
-from langit.transformer.experts import Experts
+from langit.transformer.eight_bits import EightBitLinear
+from langit.transformer.experts import Experts, transformers_of
 from langit.transformer.linear import Linear
 from langit.transformer.live_lora import Change, ChangedLinear
-from langit.transformer.streaming import StreamedBlocks
+from langit.transformer.streaming import Source, StreamedBlocks
 from langit.types import InputError
 
+SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _ROLES = {
     "lora_A.weight": "down",
     "lora_A.default.weight": "down",
@@ -62,6 +65,8 @@ class Lora:
                 raise InputError(
                     f"The LoRA {text!r} is not understood; write file.safetensors or file.safetensors:0.8."
                 ) from None
+        if path.suffix not in SUFFIXES:
+            raise InputError(f"The LoRA {path} is none of {', '.join(SUFFIXES)}; name a file of one of these kinds.")
         if not path.is_file():
             raise InputError(f"There is no LoRA file {path}; write file.safetensors or file.safetensors:0.8.")
         if not -10 <= strength <= 10:
@@ -77,40 +82,58 @@ class Lora:
 def apply_loras(transformer: Transformer | Experts, loras: Sequence[Lora]) -> int:
     """Merge the files into the weights, into both of two experts; returns how many tensors changed.
 
-    `InputError` for a file that does not fit, with the tensor's name; then nothing has been changed.
+    Where blocks are streamed they are merged into each as it is read, which gives the same weights. `InputError` for a file
+    that does not fit, with the tensor's name; then nothing has been changed.
     """
-    experts = _experts(transformer)
-    added: dict[str, Tensor] = {}
+    changes: dict[str, list[Change]] = defaultdict(list)
     for lora in loras:
         for layer, change in read_lora(lora.path, _layers(transformer)).items():
-            weighted = change.times(lora.strength)
-            for part, value in (("weight", weighted.dense()), ("bias", weighted.bias)):
-                name = f"{layer}.{part}"
-                if value is not None:
-                    added[name] = added[name] + value if name in added else value
-    for expert in experts:
-        parameters = dict(expert.named_parameters())
-        with torch.no_grad():
-            for name, value in added.items():
-                parameter = parameters[name]
-                parameter.copy_(parameter.float() + value.to(parameter.device))
-    return len(added)
+            changes[layer].append(change.times(lora.strength))
+    parts = [
+        (layer, part, values)
+        for layer, each in changes.items()
+        for part, values in (
+            ("weight", [change for change in each if change.up is not None or change.weight is not None]),
+            ("bias", [change for change in each if change.bias is not None]),
+        )
+        if values
+    ]
+    for expert in transformers_of(transformer):
+        for layer, part, values in parts:
+            if isinstance(expert.blocks, StreamedBlocks) and layer.startswith("blocks."):
+                _, number, inner = f"{layer}.{part}".split(".", 2)
+                sources = expert.blocks.sources[int(number)]
+                sources[inner] = partial(_merged_as_read, sources[inner], part, values)
+            else:
+                parameter = getattr(expert.get_submodule(layer), part)
+                parameter.data.copy_(_merged(parameter, part, values))
+    return len(parts)
+
+
+def _merged_as_read(source: Source, part: str, changes: Sequence[Change]) -> Tensor:
+    tensor = source()
+    return _merged(tensor, part, changes).to(tensor.dtype)
+
+
+def _merged(tensor: Tensor, part: str, changes: Sequence[Change]) -> Tensor:
+    """A weight or a bias with what the changes add to it, in float32."""
+    added = [change.dense() if part == "weight" else change.bias for change in changes]
+    whole: Tensor = sum(value for value in added if value is not None)  # type: ignore[assignment]
+    return tensor.detach().float() + whole.to(tensor.device)
 
 
 class LiveLoras:
     """LoRAs beside the weights of a transformer, or of both experts: each can be taken off again, and then all is as before.
 
-    Where blocks are streamed they are put on each block as it comes.
+    Where blocks are streamed they are put on each block as it comes. The weights may be in 8 bits; what is added is exact.
     """
 
     def __init__(self, transformer: Transformer | Experts):
         self._transformer = transformer
         self._files: dict[str, dict[str, Change]] = {}
-        self._streamed = [
-            expert.blocks for expert in _experts(transformer) if isinstance(expert.blocks, StreamedBlocks)
-        ]
-        for blocks in self._streamed:
-            blocks.prepare.append(self._put_on)
+        for expert in transformers_of(transformer):
+            if isinstance(expert.blocks, StreamedBlocks):
+                expert.blocks.prepare.append(self._put_on)
 
     @property
     def names(self) -> list[str]:
@@ -135,7 +158,7 @@ class LiveLoras:
         self._renew()
 
     def _renew(self) -> None:
-        for expert in _experts(self._transformer):
+        for expert in transformers_of(self._transformer):
             if not isinstance(expert.blocks, StreamedBlocks):
                 _change(expert, self._files)
 
@@ -154,30 +177,21 @@ def _change(root: nn.Module, files: Mapping[str, Mapping[str, Change]]) -> None:
     """Make the changes of these files, and no others, stand beside the layers of a module."""
     for name, module in list(root.named_modules()):
         if isinstance(module, ChangedLinear):
-            _put(root, name, module.base)
+            root.set_submodule(name, module.base)
     for file, changes in files.items():
         for name, change in changes.items():
             layer = root.get_submodule(name)
-            if isinstance(layer, Linear):
+            if isinstance(layer, Linear | EightBitLinear):
                 layer = ChangedLinear(layer)
-                _put(root, name, layer)
+                root.set_submodule(name, layer)
             assert isinstance(layer, ChangedLinear)
-            layer.changes[file] = change.to(layer.weight)
-
-
-def _put(root: nn.Module, name: str, module: nn.Module) -> None:
-    parent, _, own = name.rpartition(".")
-    setattr(root.get_submodule(parent), own, module)
-
-
-def _experts(transformer: Transformer | Experts) -> list[Transformer]:
-    return list(transformer.experts) if isinstance(transformer, Experts) else [transformer]  # type: ignore[arg-type]
+            layer.changes[file] = change.to(layer.base.bias)
 
 
 def _layers(transformer: Transformer | Experts) -> dict[str, tuple[int, int]]:
     """Rows and columns of every linear layer, from the configuration: where blocks are streamed the layers are not there."""
     with torch.device("meta"):
-        whole = Transformer(_experts(transformer)[0].config)
+        whole = Transformer(transformers_of(transformer)[0].config)
     return {
         name: (module.out_features, module.in_features)
         for name, module in whole.named_modules()

@@ -76,6 +76,7 @@ def needed(
     shape: ClipShape,
     bytes_each: float,
     text_bytes: int = 0,
+    eight_bits: bool = False,
 ) -> Need:
     """What a clip of that shape takes, by counting tensors; the attention kernels need no square matrix."""
     latent = (1 + (shape.frames - 1) // stride[0], shape.height // stride[1], shape.width // stride[2])
@@ -86,9 +87,8 @@ def needed(
         shape.height, shape.width, 4, SMALLEST_TILE
     )  # of one group of frames, in the smallest tiles
     frames = 3 * 5 * math.prod((shape.frames, shape.height, shape.width))
-    return Need(
-        round(experts * num_parameters(config) * bytes_each), round(patches * each), text_bytes, decoder + frames
-    )
+    weights = weight_bytes(config, experts, bytes_each, eight_bits)
+    return Need(weights, round(patches * each), text_bytes, decoder + frames)
 
 
 class Weighed(Protocol):
@@ -104,32 +104,70 @@ class Weighed(Protocol):
     def patch(self) -> tuple[int, int, int]: ...
 
 
-def passing_bytes(config: TransformerConfig, experts: int, bytes_each: float) -> int:
-    """Of streamed weights, what is in memory at a time: all but the blocks, and two of those."""
-    ends = num_parameters(replace(config, depth=0))
-    block = (num_parameters(config) - ends) / config.depth
-    return round((experts * ends + 2 * block) * bytes_each)
+def weight_bytes(config: TransformerConfig, experts: int, bytes_each: float, eight_bits: bool = False) -> int:
+    """Of all weights in memory."""
+    ends = num_parameters(replace(config, depth=0)) * bytes_each
+    return round(experts * (ends + config.depth * _block_bytes(config, bytes_each, eight_bits)))
 
 
-def chosen_mode(
-    asked: MemoryMode, config: Weighed, experts: int, dtype: torch.dtype, device: torch.device
-) -> Literal["whole", "stream"]:
-    """Whether the weights are whole in the device's memory or streamed; `InputError` when they will not fit that way."""
-    bytes_each = torch.empty(0, dtype=dtype).element_size()
+def passing_bytes(config: TransformerConfig, experts: int, bytes_each: float, eight_bits: bool = False) -> int:
+    """Of streamed weights, what is in memory at a time: all but the blocks, and two of those.
+
+    With eight bits there is also one layer as it was, and in float32 while it is rounded.
+    """
+    ends = num_parameters(replace(config, depth=0)) * bytes_each
+    layer = config.width * max(config.width, config.ffn_width) * (bytes_each + 8) if eight_bits else 0
+    return round(experts * ends + 2 * _block_bytes(config, bytes_each, eight_bits) + layer)
+
+
+def _block_bytes(config: TransformerConfig, bytes_each: float, eight_bits: bool) -> float:
+    """Of one block. With eight bits a byte to each number of a matrix; a row has a scale, a centre and its bias."""
+    whole = num_parameters(replace(config, depth=1)) - num_parameters(replace(config, depth=0))
+    if not eight_bits:
+        return whole * bytes_each
+    matrices = (10 if config.image_width else 8) * config.width**2 + 2 * config.width * config.ffn_width
+    return matrices + (whole - matrices) * (bytes_each + 16)
+
+
+@dataclass(frozen=True)
+class Held:
+    """How the weights of a model are held on a device."""
+
+    mode: Literal["whole", "stream"]
+    eight_bits: bool = False
+
+
+def how_held(
+    asked: MemoryMode,
+    config: Weighed,
+    experts: int,
+    dtype: torch.dtype,
+    device: torch.device,
+    eight_bits: bool = False,
+) -> Held:
+    """The first way that fits: whole, else streamed, else streamed in 8 bits, which changes what comes out a little.
+
+    `InputError` when nothing that was asked for fits.
+    """
+    ways = {
+        "whole": [Held("whole", eight_bits)],
+        "stream": [Held("stream", eight_bits)],
+        "auto": [Held("whole", eight_bits), Held("stream", eight_bits), Held("stream", True)],
+    }[asked]
     free = available_memory(device)
-    weights = round(experts * num_parameters(config.transformer) * bytes_each)
-    passing = passing_bytes(config.transformer, experts, bytes_each)
-    takes = {"whole": weights, "stream": passing, "auto": passing}[asked]
-    if takes > free:
-        kind = str(dtype).removeprefix("torch.")
-        instead = " With --memory stream one block after the other passes through." if asked == "whole" else ""
-        raise InputError(
-            f"{config.name} takes {takes / GIB:.1f} GiB of memory for its weights in {kind}, and {free / GIB:.1f} GiB are "
-            f"free on {device.type}; `langit models list` says which models fit.{instead}"
-        )
-    if asked == "auto":
-        return "whole" if weights <= free else "stream"
-    return asked
+    bytes_each = torch.empty(0, dtype=dtype).element_size()
+    takes = 0
+    for held in ways:
+        counted = weight_bytes if held.mode == "whole" else passing_bytes
+        takes = counted(config.transformer, experts, bytes_each, held.eight_bits)
+        if takes <= free:
+            return held
+    kind = "8 bits" if ways[-1].eight_bits else str(dtype).removeprefix("torch.")
+    instead = " With --memory stream one block after the other passes through." if asked == "whole" else ""
+    raise InputError(
+        f"{config.name} takes {takes / GIB:.1f} GiB of memory for its weights in {kind}, and {free / GIB:.1f} GiB are "
+        f"free on {device.type}; `langit models list` says which models fit.{instead}"
+    )
 
 
 def checked_device(name: str) -> str:

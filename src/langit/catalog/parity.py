@@ -39,6 +39,10 @@ class Comparison:
 def compare(folder: Path, device: str = "cpu") -> Iterator[Comparison]:
     """Block by block, then autoencoder and scheduler, in float32; one transformer in memory twice at a time."""
     diffusers = optional("diffusers")
+    diffusers.utils.logging.set_verbosity_error()
+    diffusers.utils.logging.disable_progress_bar()
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder. Name the folder that holds model_index.json.")
     if not (folder / "model_index.json").is_file():
         raise InputError(
             f"{folder} is not in diffusers' layout, so diffusers cannot be compared with; give one that is."

@@ -11,8 +11,8 @@ from langit.transformer import TransformerConfig
 from langit.types import ClipShape, InputError
 
 UMT5_PARAMETERS = 5_680_910_336  # of the encoder of umt5-xxl
-VAE_PARAMETERS = {8: 126_892_531, 16: 704_691_000}
-CLIP_PARAMETERS = 632_076_800
+VAE_PARAMETERS = {8: 126_892_531, 16: 704_688_668}
+CLIP_PARAMETERS = 630_766_080
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,15 @@ class Published:
         pictures = 2 * CLIP_PARAMETERS if self.transformer.image_width else 0
         return 2 * self.parameters + others + pictures
 
-    def need(self, shape: ClipShape, bytes_each: float = 2) -> Need:
-        """Memory at a size and length."""
+    def need(self, shape: ClipShape, bytes_each: float = 2, eight_bits: bool = False) -> Need:
+        """Memory at a size and length; with eight bits the linear layers of the blocks are in them."""
         stride = (4, self.spatial, self.spatial)
         text = round(UMT5_PARAMETERS * 2)
-        return needed(self.transformer, self.experts, stride, PATCH, shape, bytes_each, text)
+        return needed(self.transformer, self.experts, stride, PATCH, shape, bytes_each, text, eight_bits)
 
-    def streamed(self, shape: ClipShape, bytes_each: float = 2) -> Need:
+    def streamed(self, shape: ClipShape, bytes_each: float = 2, eight_bits: bool = False) -> Need:
         """The same where the blocks are streamed."""
-        passing = passing_bytes(self.transformer, self.experts, bytes_each)
+        passing = passing_bytes(self.transformer, self.experts, bytes_each, eight_bits)
         return replace(self.need(shape, bytes_each), transformer=passing)
 
 

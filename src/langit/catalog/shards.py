@@ -37,7 +37,10 @@ def read_json(path: Path) -> dict[str, Any]:
 def shards_of(folder: Path, stem: str = "") -> list[Path]:
     """The weight files of a folder: those that its index names, or all there are whose names begin with `stem`."""
     for index in sorted(folder.glob(f"{stem}*.index.json")):
-        names = sorted(set(read_json(index).get("weight_map", {}).values()))
+        files = read_json(index).get("weight_map", {})
+        if not isinstance(files, dict) or not all(isinstance(f, str) and Path(f).name == f for f in files.values()):
+            raise InputError(f"{index} names no files of its own folder. Fetch the model again.")
+        names = sorted(set(files.values()))
         if lacking := [name for name in names if not (folder / name).is_file()]:
             raise InputError(
                 f"The model in {folder} lacks {', '.join(lacking[:3])}{' and more' if len(lacking) > 3 else ''} of "
@@ -124,6 +127,8 @@ def fill(module: nn.Module, paths: list[Path], rename: Rename, dtype: Dtype, dev
                 raise InputError(
                     f"The tensor {name} in {path} is {tuple(value.shape)} where {expected[ours]} belongs. Fetch the model again."
                 )
+            if not value.is_floating_point():
+                raise InputError(f"The tensor {name} in {path} is {value.dtype}; weights are floating-point numbers.")
             filled[ours] = value.to(device, dtype(ours), copy=True).contiguous()
     if lacking := [name for name in expected if name not in filled]:
         raise InputError(

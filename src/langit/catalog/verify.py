@@ -8,10 +8,9 @@ from pathlib import Path
 
 import torch
 
-from langit.catalog.shards import shapes_of
-from langit.catalog.wan import find_parts
-from langit.catalog.wan_layout import our_name
-from langit.transformer import Transformer
+from langit.catalog.shards import shapes_of, shards_of
+from langit.catalog.wan import find_parts, tensor_places
+from langit.catalog.wan_own import CLIP
 from langit.types import InputError
 
 CHECKSUMS = "SHA256SUMS"
@@ -21,18 +20,12 @@ def verify(folder: Path, on_file: Callable[[str], None] = lambda name: None) -> 
     """What was found right, a line each; `InputError` for the first thing that is wrong."""
     parts = find_parts(folder)
     found = [f"family: Wan {parts.config.family}"]
-    with torch.device("meta"):
-        expected = {
-            name: tuple(tensor.shape) for name, tensor in Transformer(parts.config.transformer).state_dict().items()
-        }
     for paths in parts.experts:
-        names = {our_name(name) for name in shapes_of(list(paths))}
-        if lacking := [name for name in expected if name not in names]:
-            raise InputError(
-                f"The weights in {paths[0].parent} lack {len(lacking)} tensors, the first of them {lacking[0]}. "
-                "Fetch the model again."
-            )
-        found.append(f"{paths[0].parent.name}: {len(expected)} tensors in {len(paths)} files")
+        places = tensor_places(parts.config.transformer, list(paths))
+        found.append(f"{paths[0].parent.name}: {len(places)} tensors in {len(paths)} files")
+    parts.vae(torch.device("cpu"))
+    found.append("autoencoder: whole")
+    _check_encoders(folder, parts.pictures is not None)
     known = _checksums(folder)
     for path in sorted(path for path in folder.rglob("*") if path.suffix in (".safetensors", ".pth", ".bin")):
         name = str(path.relative_to(folder))
@@ -45,6 +38,21 @@ def verify(folder: Path, on_file: Callable[[str], None] = lambda name: None) -> 
             )
         found.append(f"{name}: sha256 {digest}{' as it should be' if wanted else ''}")
     return found
+
+
+def _check_encoders(folder: Path, pictures: bool) -> None:
+    """That the encoders' files are there; their tensors are transformers' to check."""
+    if not (folder / "model_index.json").is_file():
+        for pattern in ("models_t5_*.pth", "google/umt5-xxl/*.json", *((CLIP,) if pictures else ())):
+            if not list(folder.glob(pattern)):
+                raise InputError(f"{folder} lacks {pattern}. Fetch the model again.")
+        return
+    for name in ("text_encoder", *(("image_encoder",) if pictures else ())):
+        for path in shards_of(folder / name):
+            shapes_of([path])
+    for name in ("tokenizer", *(("image_processor",) if pictures else ())):
+        if not list((folder / name).glob("*.json")):
+            raise InputError(f"{folder} lacks {name}/. Fetch the model again.")
 
 
 def _checksums(folder: Path) -> dict[str, str]:

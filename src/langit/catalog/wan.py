@@ -11,7 +11,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,9 +22,10 @@ import torch
 from torch import Tensor
 
 from langit.catalog.bundle import Bundle, Native, SamplingDefaults
-from langit.catalog.memory import MemoryMode, available_memory, chosen_mode
+from langit.catalog.lora import LiveLoras, Lora, apply_loras
+from langit.catalog.memory import MemoryMode, available_memory, how_held
 from langit.catalog.shards import fill, read_json, readers_of, shapes_of, shards_of
-from langit.catalog.wan_autoencoder import diffusers_autoencoder
+from langit.catalog.wan_autoencoder import autoencoder_config, diffusers_autoencoder
 from langit.catalog.wan_layout import PATCH, our_name, ours, transformer_config
 from langit.patches import PatchSize
 from langit.text.clip import ClipEncoder
@@ -31,8 +33,10 @@ from langit.text.umt5 import UMT5Encoder
 from langit.tokenizer.wan import WanTokenizer
 from langit.tokenizer.wan_autoencoder import WanAutoencoder
 from langit.transformer import Transformer, TransformerConfig
+from langit.transformer.eight_bits import EightBits, linear_kind
 from langit.transformer.experts import Experts
-from langit.transformer.streaming import Source, StreamedBlocks
+from langit.transformer.int8 import quiet_torchao
+from langit.transformer.streaming import Source, StreamedBlocks, settled
 from langit.types import InputError
 
 PIPELINES = ("WanPipeline", "WanImageToVideoPipeline")
@@ -83,21 +87,52 @@ def is_wan(folder: Path) -> bool:
 
 
 def load_wan(
-    folder: Path, device: str = "cpu", dtype: torch.dtype | None = None, memory: MemoryMode = "auto"
+    folder: Path,
+    device: str = "cpu",
+    dtype: torch.dtype | None = None,
+    memory: MemoryMode = "auto",
+    bits: EightBits | None = None,
+    loras: Sequence[Lora] = (),
 ) -> Bundle:
-    """The model in that folder; `dtype` of the transformer is float32 on the CPU and bfloat16 elsewhere."""
+    """The model in that folder; `dtype` of the transformer is float32 on the CPU and bfloat16 elsewhere.
+
+    LoRAs are merged; then the linear layers of the blocks are put into 8 bits, where `bits` asks for it. A model that would
+    not fit any other way is put into 8 bits unasked, with a warning. `InputError` when it will not fit as asked for.
+    """
     parts = find_parts(folder)
     place = torch.device(device)
     dtype = dtype or (torch.float32 if place.type == "cpu" else torch.bfloat16)
-    streamed = chosen_mode(memory, parts.config, len(parts.experts), dtype, place) == "stream"
-    read = stream_transformer if streamed else load_transformer
+    held = how_held(memory, parts.config, len(parts.experts), dtype, place, bits is not None)
+    if held.eight_bits and bits is None:
+        bits = "int8" if place.type == "cpu" else "float8"
+        warnings.warn(
+            f"{parts.config.name} fits into the memory of {place.type} in 8 bits alone, so its layers are in {bits}: the clip "
+            "differs a little from that of the exact weights.",
+            stacklevel=2,
+        )
+    linear = None if bits is None else linear_kind(bits, place)
+    exact = held.mode == "whole" and bits is None
+    read = load_transformer if exact else stream_transformer
     experts = [read(parts.config.transformer, list(paths), dtype, device) for paths in parts.experts]
+    transformer = Experts(experts, parts.config.boundary, parts.config.per_patch).eval()
+    if held.mode == "stream" and place.type == "cuda":  # a GPU adds them to what enters faster than the CPU to weights
+        beside = LiveLoras(transformer)
+        for lora in loras:
+            beside.add(lora)
+    else:
+        apply_loras(transformer, loras)
+    for expert in () if exact else experts:
+        streamed: Any = expert.blocks
+        streamed.linear = linear
+        if held.mode == "whole":  # in 8 bits: never whole as it was
+            expert.blocks = settled(streamed)
     return Bundle(
         parts.config,
-        Experts(experts, parts.config.boundary, parts.config.per_patch).eval(),
+        transformer,
         UMT5Encoder(parts.config.transformer.text_width, partial(parts.text, place)),
         WanTokenizer(parts.vae(place), free=partial(available_memory, place)),
         None if parts.pictures is None else ClipEncoder(partial(parts.pictures, place)),
+        changes=(*(lora.identity() for lora in loras), *(() if bits is None else (bits,))),
     )
 
 
@@ -117,26 +152,12 @@ def stream_transformer(
     """The same, whose blocks stay in their files and pass through the device one by one; all are checked now."""
     with torch.device("meta"):
         transformer = Transformer(config)
-    expected = {name: tuple(tensor.shape) for name, tensor in transformer.blocks.state_dict(prefix="blocks.").items()}
     sources: list[dict[str, Source]] = [{} for _ in range(config.depth)]
-    shapes, readers = shapes_of(paths), readers_of(paths)
-    for name, read in readers.items():
-        found = _renamed(paths, name, torch.empty(shapes[name], device="meta"))
-        if found is None or not found[0].startswith("blocks."):
-            continue
-        ours, value = found
-        if ours not in expected or tuple(value.shape) != expected.pop(ours):
-            raise InputError(
-                f"The tensor {name} in {paths[0].parent} is {tuple(shapes[name])}, which has no place in the model that it "
-                "describes. Fetch the model again."
-            )
-        _, number, inner = ours.split(".", 2)
-        sources[int(number)][inner] = partial(_read_as, read, ours, _kept_as(dtype, ours))
-    if expected:
-        raise InputError(
-            f"The weights in {paths[0].parent} lack {len(expected)} tensors, the first of them {next(iter(expected))}. "
-            "Fetch the model again."
-        )
+    places, readers = tensor_places(config, paths), readers_of(paths)
+    for name, place in places.items():
+        if place.startswith("blocks."):
+            _, number, inner = place.split(".", 2)
+            sources[int(number)][inner] = partial(_read_as, readers[name], place, _kept_as(dtype, place))
     transformer.blocks = torch.nn.ModuleList()
 
     def ends(name: str, tensor: Tensor) -> tuple[str, Tensor] | None:
@@ -147,6 +168,31 @@ def stream_transformer(
     streamed: Any = StreamedBlocks(config, sources, torch.device(device))
     transformer.blocks = streamed
     return transformer.requires_grad_(False).eval()
+
+
+def tensor_places(config: TransformerConfig, paths: list[Path]) -> dict[str, str]:
+    """Our name of each tensor in the files; `InputError` where one lacks, is too much, or has another shape."""
+    with torch.device("meta"):
+        expected = {name: tuple(tensor.shape) for name, tensor in Transformer(config).state_dict().items()}
+    places: dict[str, str] = {}
+    for name, shape in shapes_of(paths).items():
+        found = _renamed(paths, name, torch.empty(shape, device="meta"))
+        if found is None:
+            continue
+        place, value = found
+        belongs = expected.pop(place, None)
+        if belongs != tuple(value.shape):
+            right = "no place in the model that it describes" if belongs is None else f"to be {belongs}"
+            raise InputError(
+                f"The tensor {name} in {paths[0].parent} is {tuple(value.shape)} and has {right}. Fetch the model again."
+            )
+        places[name] = place
+    if expected:
+        raise InputError(
+            f"The weights in {paths[0].parent} lack {len(expected)} tensors, the first of them {next(iter(expected))}. "
+            "Fetch the model again."
+        )
+    return places
 
 
 def _renamed(paths: list[Path], name: str, tensor: Tensor) -> tuple[str, Tensor] | None:
@@ -188,6 +234,10 @@ def _diffusers_parts(folder: Path) -> Parts:
         )
     names = [name for name in ("transformer", "transformer_2") if (index.get(name) or [None])[0] is not None]
     boundary = index.get("boundary_ratio")
+    if boundary is not None and not (isinstance(boundary, int | float) and 0 <= boundary <= 1):
+        raise InputError(
+            f"{folder}/model_index.json has the boundary_ratio {boundary!r}; it is a noise level from 0 to 1."
+        )
     if not names or (len(names) == 2) != (boundary is not None):
         raise InputError(
             f"{folder}/model_index.json names {len(names)} transformers and the boundary_ratio {boundary}."
@@ -197,13 +247,18 @@ def _diffusers_parts(folder: Path) -> Parts:
     ]
     if len(set(configs)) != 1:
         raise InputError(f"The two transformers in {folder} have different shapes. Fetch the model again.")
-    vae = read_json(folder / "vae" / "config.json")
+    vae = autoencoder_config(folder / "vae")
+    stride = (vae.scale_factor_temporal, vae.scale_factor_spatial, vae.scale_factor_spatial)
     shift = read_json(folder / "scheduler" / "scheduler_config.json").get("flow_shift") or 1.0
+    if not isinstance(shift, int | float) or not 0 < shift <= 1000:
+        raise InputError(
+            f"{folder}/scheduler/scheduler_config.json has the flow_shift {shift!r}; it is a number above 0."
+        )
     experts = tuple(tuple(shards_of(folder / name)) for name in names)
     per_patch = bool(index.get("expand_timesteps"))
     pictures = configs[0].image_width > 0
     return Parts(
-        wan_config(folder.name, configs[0], vae_stride(vae), shift, boundary, per_patch, experts),
+        wan_config(folder.name, configs[0], stride, shift, boundary, per_patch, experts),
         experts,
         partial(diffusers_autoencoder, folder / "vae"),
         partial(_umt5, folder),
@@ -248,12 +303,6 @@ def wan_config(
     return WanConfig(name, family, transformer, stride, native, defaults, boundary, per_patch, files=files)
 
 
-def vae_stride(values: dict[str, Any]) -> tuple[int, int, int]:
-    """Frames, rows and columns to a latent, of an AutoencoderKLWan's configuration."""
-    spatial = values.get("scale_factor_spatial") or 8
-    return values.get("scale_factor_temporal") or 4, spatial, spatial
-
-
 def _identity(path: Path) -> str:
     """Size and beginning of a weight file, which tell two of them apart without reading gigabytes."""
     with path.open("rb") as file:
@@ -263,6 +312,9 @@ def _identity(path: Path) -> str:
 def _umt5(folder: Path, device: torch.device) -> tuple[Any, Any]:
     transformers = optional("transformers")
     transformers.utils.logging.disable_progress_bar()
+    kind = read_json(folder / "text_encoder" / "config.json").get("model_type")
+    if kind != "umt5":
+        raise InputError(f"{folder}/text_encoder holds a model of the type {kind!r}; Wan reads prompts with umt5.")
     tokenizer = _from_folder(transformers.AutoTokenizer, folder / "tokenizer")
     kept = largest_dtype(shards_of(folder / "text_encoder"), device)
     encoder = _from_folder(transformers.UMT5EncoderModel, folder / "text_encoder", dtype=kept)
@@ -300,6 +352,7 @@ def optional(name: str) -> Any:
     """A library of the extra `open-weights`; `InputError` says how to get it."""
     import importlib
 
+    quiet_torchao()
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -61,8 +59,7 @@ _OWN_PARTS = (
 
 def diffusers_autoencoder(folder: Path, device: torch.device) -> WanAutoencoder:
     """From vae/ of a folder in diffusers' layout."""
-    values = read_json(folder / "config.json")
-    return _filled(_config(values, folder), shards_of(folder), lambda name, tensor: (name, tensor), device)
+    return _filled(autoencoder_config(folder), shards_of(folder), lambda name, tensor: (name, tensor), device)
 
 
 def own_autoencoder(
@@ -98,7 +95,11 @@ def _part(way: str, found: re.Match[str], count: int) -> str:
     return f"{coder}.{way}_blocks.{level}." + (f"resnets.{part}" if part < count else f"{way}sampler")
 
 
-def _config(values: Mapping[str, Any], folder: Path) -> WanAutoencoderConfig:
+def autoencoder_config(folder: Path) -> WanAutoencoderConfig:
+    """What vae/ of a folder in diffusers' layout says; `InputError` for what is no Wan's."""
+    values = read_json(folder / "config.json")
+    if values.get("_class_name", "AutoencoderKLWan") != "AutoencoderKLWan":
+        raise InputError(f"{folder} holds a {values['_class_name']}; the autoencoder of a Wan is an AutoencoderKLWan.")
     try:
         return WanAutoencoderConfig.from_json(values)
     except (TypeError, ValueError) as error:

@@ -134,11 +134,29 @@ def transformer_config(values: Mapping[str, Any], where: str) -> TransformerConf
             "layout) and WanModel (Wan's own)."
         )
     try:
-        return _of_diffusers(values) if kind == "WanTransformer3DModel" else _of_wan(values)
-    except (KeyError, TypeError, ValueError) as error:
+        config = _of_diffusers(values) if kind == "WanTransformer3DModel" else _of_wan(values)
+        _check(config)
+        return config
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise InputError(
             f"{where} is not a Wan transformer's configuration ({type(error).__name__}: {error})."
         ) from error
+
+
+_SIZES = ("patch_dim", "out_dim", "width", "num_heads", "ffn_width", "text_width", "time_frequencies")
+_MOST, _MOST_DEPTH = 1_000_000, 1000
+"""Far above all that is published; what is beyond is a damaged file, and would take forever to find out."""
+
+
+def _check(config: TransformerConfig) -> None:
+    """ValueError for a size that no transformer has."""
+    limits = dict.fromkeys(_SIZES, (1, _MOST)) | {"depth": (1, _MOST_DEPTH)}
+    for name, (least, most) in (limits | {"image_width": (0, _MOST), "image_places": (0, _MOST)}).items():
+        value = getattr(config, name)
+        if not isinstance(value, int) or not least <= value <= most:
+            raise ValueError(f"the {name.replace('_', ' ')} {value!r} is no whole number from {least} to {most}")
+    if not isinstance(config.eps, float) or not 0 < config.eps < 1:
+        raise ValueError(f"the eps {config.eps!r} is no number between 0 and 1")
 
 
 def _of_diffusers(values: Mapping[str, Any]) -> TransformerConfig:

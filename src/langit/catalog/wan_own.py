@@ -55,16 +55,14 @@ def own_parts(folder: Path) -> Parts:
     if lacking := [root.name for root in roots if not (root / "config.json").is_file()]:
         raise InputError(f"{folder} lacks {lacking[0]}/config.json. Fetch the model again.")
     values = [read_json(root / "config.json") for root in roots]
+    shapes = [transformer_config(value, f"{root}/config.json") for value, root in zip(values, roots, strict=True)]
     experts = tuple(tuple(shards_of(root, "diffusion_pytorch_model")) for root in roots)
-    configs = [
-        _with_pictures(transformer_config(value, f"{root}/config.json"), list(paths))
-        for value, root, paths in zip(values, roots, experts, strict=True)
-    ]
+    configs = [_with_pictures(shape, list(paths)) for shape, paths in zip(shapes, experts, strict=True)]
     if len(set(configs)) != 1:
         raise InputError(f"The two transformers in {folder} have different shapes. Fetch the model again.")
     config = configs[0]
     beside = config.patch_dim > config.out_dim
-    new = config.out_dim == 48 * 4  # 2.2's autoencoder
+    new = values[0].get("model_type") == "ti2v" or config.out_dim == 48 * 4  # 2.2's autoencoder, a level to each patch
     boundary = (0.9 if beside else 0.875) if two else None
     shift = 16.0 if config.image_places else 12.0 if two and not beside else 5.0
     vae = folder / ("Wan2.2_VAE.pth" if new else "Wan2.1_VAE.pth")

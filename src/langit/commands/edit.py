@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from langit.commands.making import OWN, Clip, Overwrite, Prompt, save, verb
+from langit.commands.making import OWN, Clip, Device, Expand, Overwrite, Prompt, Style, prompt_of, save, verb
 from langit.commands.terminal import bar, console, parse_size
 
 if TYPE_CHECKING:
@@ -227,13 +227,20 @@ def storyboard(
             help="Make this card alone again, counted from 1.", show_default="all that are not locked", metavar="NUMBER"
         ),
     ] = None,
+    expand: Expand = False,
+    style: Style = None,
     *,
     course: Course,
 ) -> Edit:
     """Make a clip of cards on a timeline, each span by its own prompt."""
     from langit import editing
+    from langit.editing.storyboard import read_board
 
-    return editing.storyboard(board, base=base, card=card, course=course)
+    told = read_board(board)
+    if expand or style is not None:
+        # With what all cards share, so that nothing is added that it says already.
+        told = told.worded(lambda prompt: prompt_of(prompt, course.model, expand, style) or "")
+    return editing.storyboard(told, base=base, card=card, course=course)
 
 
 @edit_app.command()
@@ -299,6 +306,7 @@ def remake(
             "--output", "-o", help="Where it goes.", show_default="the file's name and -remade", metavar="PATH"
         ),
     ] = None,
+    device: Device = "cpu",
     overwrite: Overwrite = False,
 ) -> None:
     """Make a file again, frame for frame, from the record that it carries."""
@@ -308,4 +316,4 @@ def remake(
 
     target = output or clip.with_stem(f"{clip.stem}-remade")
     check_output(target, overwrite)
-    save(marked_like(editing.remake(clip), clip), target, overwrite)
+    save(marked_like(editing.remake(clip, device=device), clip), target, overwrite)

@@ -63,18 +63,24 @@ def show(
 
     model = published(name)
     width, height = parse_size(size) or (model.clip.width, model.clip.height)
-    shape = ClipShape(frames or model.clip.frames, height, width)
+    shape = ClipShape(model.clip.frames if frames is None else frames, height, width)
     console.print(
         f"{model.name}\nWan {model.family}, licence {model.licence}\n{model.parameters / GB:.2f} billion parameters in "
         f"{model.experts} transformer{'s' if model.experts > 1 else ''}, {model.download / GB:.1f} GB on disk\n"
         f"made for {model.clip} at {model.fps:g} fps",
         markup=False,
     )
-    for kind, each in (("bfloat16", 2), ("float32", 4), ("int8", 1)):
-        need = model.need(shape, each)
+    for kind, each, eight_bits in (
+        ("bfloat16", 2, False),
+        ("float8 beside bfloat16", 2, True),
+        ("float32", 4, False),
+        ("int8 beside float32", 4, True),
+    ):
+        need, streamed = (count(shape, each, eight_bits) for count in (model.need, model.streamed))
         console.print(
             f"{shape} in {kind}: {need.peak / GB:.1f} GB (transformer {need.transformer / GB:.1f} + working "
-            f"{need.working / GB:.1f}, text encoder before it {need.text / GB:.1f}, autoencoder {need.autoencoder / GB:.1f})",
+            f"{need.working / GB:.1f}, text encoder before it {need.text / GB:.1f}, autoencoder {need.autoencoder / GB:.1f}), "
+            f"streamed {streamed.peak / GB:.1f} GB",
             markup=False,
         )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -176,7 +182,10 @@ def _runs(model: Published, kind: str, free: int) -> str:
         return f"runs here on {kind}"
     if streamed < free:
         return f"runs here on {kind}, its blocks streamed (whole it would take {whole / GB:.0f} GB)"
-    return f"needs {streamed / GB:.0f} GB of memory on {kind} for {model.clip}, {free / GB:.0f} GB are free"
+    small = model.streamed(model.clip, each, eight_bits=True).peak
+    if small < free:
+        return f"runs here on {kind}, its blocks streamed in 8 bits"
+    return f"needs {small / GB:.0f} GB of memory on {kind} for {model.clip}, {free / GB:.0f} GB are free"
 
 
 def parity(path: Folder, device: Annotated[str, typer.Option(help="cpu or cuda.", metavar="NAME")] = "cpu") -> None:

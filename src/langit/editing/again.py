@@ -25,14 +25,16 @@ from langit.media.record import Record, SourceFile, read_record, sha256_of
 from langit.types import InputError
 
 
-def remake(path: str | Path, *, course: Course | None = None) -> Edit:
+def remake(path: str | Path, *, course: Course | None = None, device: str = Course.device) -> Edit:
     """The edit that made a file, ready to be made again, frame for frame; `course` only to change its seed or model.
+
+    `device` is where it is made, which no record holds; a `course` has its own.
 
     `InputError` where a source is gone or has changed, or the model is another one.
     """
     record = read_record(path)
     files = [_found(source, Path(path)) for source in record.sources]
-    own = Course(record.model or Course.model, **record.options.get("course", {}))
+    own = Course(record.model or Course.model, **record.options.get("course", {}), device=device)
     if record.model_hash:
         found = (course or own).bundle().hash()
         if found != record.model_hash and (course is None or course.model == own.model):

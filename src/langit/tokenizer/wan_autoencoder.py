@@ -52,6 +52,17 @@ class WanAutoencoderConfig:
             if values.get(field.name) is not None
         }
         config = cls(**known)
+        lists = {"dim_mult": int, "temperal_downsample": bool, "latents_mean": float, "latents_std": float}
+        for field in fields(cls):
+            value = getattr(config, field.name)
+            if kind := lists.get(field.name):
+                right = isinstance(value, tuple) and all(isinstance(one, (kind, int)) for one in value)
+            elif field.name == "is_residual":
+                right = isinstance(value, bool)
+            else:
+                right = value == field.default or (isinstance(value, int) and 1 <= value <= 4096)
+            if not right:
+                raise ValueError(f"the {field.name} {value!r}")
         if {len(config.latents_mean), len(config.latents_std)} != {config.z_dim}:
             raise ValueError(f"{len(config.latents_mean)} means and deviations for {config.z_dim} channels")
         return config

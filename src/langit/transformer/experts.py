@@ -67,12 +67,14 @@ def whole_level(sigma: Tensor) -> Tensor:
     return torch.floor(TIMESTEPS * sigma.double().clamp(max=SIGMA_MOST)) / TIMESTEPS
 
 
-def replace_linears(transformer: Transformer | Experts, kind: Callable[[nn.Linear], nn.Module]) -> None:
+def transformers_of(model: Transformer | Experts) -> list[Transformer]:
+    """The transformers that a model is made of: itself, or its experts."""
+    return list(model.experts) if isinstance(model, Experts) else [model]  # type: ignore[arg-type]
+
+
+def replace_linears(model: Transformer | Experts, kind: Callable[[nn.Linear], nn.Module]) -> None:
     """Put another kind of layer in the place of every linear one of the blocks; what is before and after them stays."""
-    experts = transformer.experts if isinstance(transformer, Experts) else [transformer]
-    for expert in experts:
-        for block in expert.blocks:  # type: ignore[union-attr]
-            for module in list(block.modules()):
-                for name, child in list(module.named_children()):
-                    if isinstance(child, nn.Linear):
-                        setattr(module, name, kind(child))
+    for transformer in transformers_of(model):
+        for block in transformer.blocks:
+            for path in [path for path, module in block.named_modules() if isinstance(module, nn.Linear)]:
+                block.set_submodule(path, kind(block.get_submodule(path)))  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from langit.transformer.eight_bits import EightBitLinear
 from langit.transformer.linear import Linear, gelu
 
 
@@ -47,14 +48,10 @@ class Change:
 class ChangedLinear(nn.Module):
     """A linear layer and the changes to what it gives, in the order of `changes`."""
 
-    def __init__(self, base: Linear):
+    def __init__(self, base: Linear | EightBitLinear):
         super().__init__()
         self.base = base
         self.changes: dict[str, Change] = {}
-
-    @property
-    def weight(self) -> Tensor:
-        return self.base.weight
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""

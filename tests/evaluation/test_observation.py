@@ -7,13 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from langit.evaluation.asked import Sight
 from langit.evaluation.corruptions import corrupt
 from langit.evaluation.observation import Observation, observe
 from langit.evaluation.observation.backdrop import flow
 from langit.evaluation.prompt_following import chance, score, shares
-from langit.evaluation.prompts import expectation_of
-from langit.simulator.facts import read_facts
+from langit.evaluation.prompts import expectation_of, sight_of
 from langit.simulator.plans import plan
 from langit.simulator.render import render
 from langit.types import InputError
@@ -27,10 +25,8 @@ def clips() -> list[tuple]:
     """Frames, truth and facts of some scenes that no fit has seen."""
     found = []
     for seed in range(FIRST, FIRST + CLIPS):
-        scene = plan(seed, split="test")
-        frames, truth = render([scene], 64, 64)[0]
-        facts = read_facts(scene, truth)
-        found.append((frames, truth, facts, Sight.of(scene, truth, facts)))
+        sight = sight_of(plan(seed, split="test"))
+        found.append((sight.frames, sight.truth, sight.facts, sight))
     return found
 
 

@@ -24,7 +24,7 @@ from langit.evaluation.prompts import Prompt, expectation_of
 from langit.media import read_video
 from langit.simulator.camera import axes, half_extent, project
 from langit.simulator.export import describe
-from langit.simulator.world import Array, Camera, Facts, Happening, Relation, Scene, Thing, Truth
+from langit.simulator.world import Array, Camera, Facts, Happening, Light, Relation, Scene, Thing, Trajectory, Truth
 from langit.types import Frames, InputError
 
 TASK_OF_EVENT = {
@@ -127,16 +127,31 @@ class Told:
 
     def sight(self) -> Sight:
         """What decides what may be asked of the clip."""
-        things = self.json["things"]
-        return Sight(
-            self.facts(),
+        return Sight.of(self.scene(), self.facts(), self.size)
+
+    def scene(self) -> Scene:
+        """The scene that the JSON tells."""
+        told = self.json["things"]
+        path = Trajectory(
             self.positions,
-            _stacked([thing["velocities"] for thing in things], self.num_frames, 3),
-            self.centroids,
-            _stacked([thing["boxes"] for thing in things], self.num_frames, 4),
-            self.visible_share,
-            self.camera,
+            _stacked([thing["quaternions"] for thing in told], self.num_frames, 4),
+            _stacked([thing["velocities"] for thing in told], self.num_frames, 3),
+            _stacked([thing["angular_velocities"] for thing in told], self.num_frames, 3),
+            tuple(tuple((int(a), int(b), float(force)) for a, b, force in one) for one in self.json["contacts"]),
             self.fps,
+        )
+        light = self.json["light"]
+        x, y, z = (float(part) for part in light["direction"])
+        return Scene(
+            int(self.json["scene_seed"]),
+            str(self.json["event"]),
+            self.things,
+            path,
+            self.camera,
+            Light(str(light["time"]), str(light["side"]), (x, y, z)),
+            str(self.json["ground"]),
+            self.gravity,
+            self.actors,
         )
 
     def in_space(self, x: Array, y: Array, depth: Array) -> Array:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import pickle
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,14 @@ from torch import Tensor
 from langit.evaluation.observation.backdrop import gather, read_backdrop
 from langit.evaluation.observation.films import Film
 from langit.evaluation.observation.fit import worn
+from langit.evaluation.observation.judge import are_things
 from langit.evaluation.observation.lamp import pictures_of
 from langit.evaluation.observation.moves import Evidence
 from langit.evaluation.observation.namer import cuts_of, spread, tell_changes
 from langit.evaluation.observation.patches import Patch
 from langit.evaluation.observation.segmenter import segment
-from langit.evaluation.observation.tracks import find_chains
-from langit.simulator.world import COLOURS, Facts
+from langit.evaluation.observation.tracks import find_candidates, judged
+from langit.simulator.world import COLOURS, Array, Facts
 
 CUTS_KEPT = 20  # of a track
 LEAST_SHARE = 0.5  # of a track's patches that must be of one thing for the track to be that thing
@@ -38,12 +39,26 @@ class Extract:
     """One film as it is read, not yet named, with what is true."""
 
     evidence: Evidence
-    chains: list[list[Patch]]
+    chains: list[list[Patch]]  # things or not, largest first
+    judged: Array  # per chain, what tells whether it is a thing
     thing_of: list[int]  # per chain the thing that it follows, -1 for none
     cuts: list[NDArray[np.float16]]  # per chain, of some of its patches
     numbers: list[NDArray[np.float32]]
     pictures: NDArray[np.float16]
     facts: Facts
+    opening: Array  # (K, 3) in the first frame: where its middle is on the screen, and metres along the camera's axis
+
+    def kept(self) -> Extract:
+        """Of the chains those that are judged to be things."""
+        some = np.flatnonzero(are_things(self.judged)).tolist()
+        return replace(
+            self,
+            chains=[self.chains[k] for k in some],
+            judged=self.judged[some],
+            thing_of=[self.thing_of[k] for k in some],
+            cuts=[self.cuts[k] for k in some],
+            numbers=[self.numbers[k] for k in some],
+        )
 
 
 def extract(film: Film, seed: int) -> Extract:
@@ -54,7 +69,7 @@ def extract(film: Film, seed: int) -> Extract:
     seen = segment(frames)
     found = gather(seen)
     backdrop = read_backdrop(found, film.scene.camera.move)
-    chains = find_chains(seen)
+    chains = find_candidates(seen)
     cuts, numbers = [], []
     for chain in chains:
         cut, number = cuts_of(seen, backdrop.horizon, backdrop.camera_height, chain)
@@ -63,7 +78,9 @@ def extract(film: Film, seed: int) -> Extract:
         cuts.append(cut[some].half().numpy())
         numbers.append(number[some].numpy())
     whose = [_thing_of(chain, film) for chain in chains]
-    return Extract(found, chains, whose, cuts, numbers, pictures_of(seen).astype(np.float16), film.facts)
+    opening = np.concatenate([film.centroids[0], film.depths[0][:, None]], 1)
+    pictures = pictures_of(seen).astype(np.float16)
+    return Extract(found, chains, judged(seen, chains), whose, cuts, numbers, pictures, film.facts, opening)
 
 
 def worn_film(frames: NDArray[np.uint8], generator: torch.Generator) -> NDArray[np.uint8]:
@@ -89,9 +106,10 @@ def _thing_of(chain: list[Patch], film: Film) -> int:
 
 
 def read_extracts(folder: Path) -> Iterator[Extract]:
-    """All extracts of a folder, in the order of their films."""
+    """All extracts of a folder, in the order of their films, with the chains that are judged to be things."""
     for path in sorted(folder.glob("*.extracts")):
-        yield from pickle.loads(path.read_bytes())
+        for one in pickle.loads(path.read_bytes()):
+            yield one.kept()
 
 
 def make_extracts(films: Path, folder: Path) -> None:

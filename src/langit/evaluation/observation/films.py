@@ -2,7 +2,7 @@
 
     python -m langit.evaluation.observation.films films/ --count 3000
 
-takes about three minutes of one CPU core and 0.7 MB a film. Seeds begin at `FIRST_SEED`; no exam and no test uses them.
+takes about four minutes of one CPU core and 0.7 MB a film. Seeds begin at `FIRST_SEED`; no exam and no test uses them.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
     python -m langit.evaluation.observation.fit films/
 
 takes about five minutes of one CPU core and writes `segmenter.safetensors` beside this file. A call that was stopped is
-taken up by the next one. Frames are blurred, noised and tinted at random, because a model's clips are softer than the
-simulator's; a mirrored frame shows as good a scene as the frame.
+taken up by the next one; `--goes-on` begins with the weights that are there. Those that are shipped went on with
+`--goes-on --steps 7000 --peak 2.5e-3 --seed 7`, seven minutes more, on 4,600 films. Frames are blurred, noised and tinted at
+random, because a model's clips are softer than the simulator's; a mirrored frame shows as good a scene as the frame.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -108,10 +109,14 @@ def loss_of(network: Segmenter, frames: Tensor, labels: dict[str, Tensor], weigh
     return {name: WEIGHT[name] * loss for name, loss in losses.items()}
 
 
-def fit(films: Path, path: Path, *, steps: int, batch: int = 16, peak: float = 4e-3, seed: int = 0) -> None:
+def fit(
+    films: Path, path: Path, *, steps: int, goes_on: bool = False, batch: int = 16, peak: float = 4e-3, seed: int = 0
+) -> None:
     """Fit for `steps` steps, from where an earlier call was stopped."""
     torch.manual_seed(seed)
     network = Segmenter().train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if goes_on:
+        network.load_state_dict({name: value.float() for name, value in load_file(path).items()}, strict=False)
     optimizer = torch.optim.AdamW(network.parameters(), lr=peak, weight_decay=0.01, betas=(0.9, 0.99))
     kept = path.with_suffix(".checkpoint")
     start = 0
@@ -152,11 +157,21 @@ def save_weights(network: torch.nn.Module, path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("films", type=Path, help="a folder that `observation.films` made")
+    parser.add_argument("--goes-on", action="store_true", help="from the weights that are there")
     parser.add_argument("--steps", type=int, default=4500)
+    parser.add_argument("--peak", type=float, default=4e-3, help="greatest rate of learning")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name(WEIGHTS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    fit(arguments.films, arguments.output, steps=arguments.steps)
+    fit(
+        arguments.films,
+        arguments.output,
+        steps=arguments.steps,
+        goes_on=arguments.goes_on,
+        peak=arguments.peak,
+        seed=arguments.seed,
+    )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
     python -m langit.evaluation.observation.fit_namer extracts/ films/
 
-takes about three minutes of one CPU core and writes `namer.safetensors` beside this file.
+takes about four minutes of one CPU core and writes `namer.safetensors` beside this file. The weights that are shipped went on
+with `--goes-on --epochs 10 --peak 1.5e-3 --seed 5`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
+from langit.evaluation.observation.extracts import Extract
 from langit.evaluation.observation.fit import save_weights
 from langit.evaluation.observation.namer import CHANNELS, CUT, NAMES, NUM_NUMBERS, WEIGHTS, Namer, usual_height
 from langit.evaluation.observation.segmenter import SEEN_SHAPES
@@ -38,7 +40,7 @@ def tracks_of(extracts: Path, films: Path) -> list[Track]:
     found: list[Track] = []
     for path in sorted(extracts.glob("*.extracts")):
         of_films = pickle.loads((films / f"{path.stem}.films").read_bytes())
-        for one, film in zip(pickle.loads(path.read_bytes()), of_films, strict=True):
+        for one, film in zip(map(Extract.kept, pickle.loads(path.read_bytes())), of_films, strict=True):
             height = float(np.median(film.scene.camera.positions[:, 2]))
             for thing, cuts, numbers in zip(one.thing_of, one.cuts, one.numbers, strict=True):
                 if thing >= 0:
@@ -148,10 +150,20 @@ def main() -> None:
     parser.add_argument("films", type=Path, help="of which the extracts are")
     parser.add_argument("--goes-on", action="store_true", help="from the weights that are there")
     parser.add_argument("--epochs", type=int, default=19)
+    parser.add_argument("--peak", type=float, default=3e-3, help="greatest rate of learning")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name(WEIGHTS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    fit(arguments.extracts, arguments.films, arguments.output, epochs=arguments.epochs, goes_on=arguments.goes_on)
+    fit(
+        arguments.extracts,
+        arguments.films,
+        arguments.output,
+        epochs=arguments.epochs,
+        goes_on=arguments.goes_on,
+        peak=arguments.peak,
+        seed=arguments.seed,
+    )
 
 
 if __name__ == "__main__":

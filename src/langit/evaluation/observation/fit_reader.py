@@ -38,11 +38,11 @@ from langit.evaluation.observation.namer import NAMES, Named
 from langit.evaluation.observation.paths import PAIR_SIGNS, SIGNS, numbers_of, pair_numbers, path_of
 from langit.evaluation.observation.segmenter import SEEN_SHAPES
 from langit.evaluation.observation.tracks import track_of
+from langit.simulator.facts import DEEPER, LAP
 from langit.simulator.world import Facts
 
 FPS = 8.0
 HELD = 12  # one of so many films is held out
-INVERSE = {"left_of": "right_of", "right_of": "left_of", "in_front_of": "behind", "behind": "in_front_of"}
 WEIGHT = {"kinds": 1.0, "times": 0.25, "ways": 0.5, "pair_kinds": 1.0, "pair_times": 0.15, "relations": 0.5}
 NEVER = -100
 MISNAMED = 0.06  # share of tracks whose shape is taken for another
@@ -67,7 +67,7 @@ class Story:
 
 def story_of(one: Extract, rng: np.random.Generator) -> Story | None:
     """None of a film in which fewer than one thing is followed."""
-    backdrop = read_backdrop(one.evidence, camera_move(one.evidence))
+    backdrop = read_backdrop(one.evidence, camera_move(one.evidence, one.chains))
     num_frames = len(one.evidence.horizon)
     tracks = []
     for chain, thing in zip(one.chains, one.thing_of, strict=True):
@@ -112,7 +112,7 @@ def story_of(one: Extract, rng: np.random.Generator) -> Story | None:
         torch.tensor([b for _, b in pairs], dtype=torch.long),
         pair_kinds,
         pair_times,
-        _relations(one.facts, pairs, one.thing_of),
+        _relations(one, pairs, one.thing_of),
     )
 
 
@@ -126,17 +126,18 @@ def _named(facts: Facts, thing: int, rng: np.random.Generator) -> Named:
     return chances
 
 
-def _relations(facts: Facts, pairs: Sequence[tuple[int, int]], thing_of: Sequence[int]) -> Tensor:
-    told = {(one.subject, one.object, one.kind) for one in facts.relations}
-    told |= {(b, a, INVERSE[kind]) for a, b, kind in told if kind in INVERSE}
+def _relations(one: Extract, pairs: Sequence[tuple[int, int]], thing_of: Sequence[int]) -> Tensor:
+    """Where things truly are from each other, also where captions leave it out because they stand too far apart."""
+    stacked = {(told.subject, told.object) for told in one.facts.relations if told.kind == "on"}
     rows = torch.zeros(len(pairs), len(RELATIONS))
     for row, (a, b) in enumerate(pairs):
-        one, other = thing_of[a], thing_of[b]
-        if facts.places[one] is None or facts.places[other] is None:
+        first, second = thing_of[a], thing_of[b]
+        if one.facts.places[first] is None or one.facts.places[second] is None:
             rows[row] = NEVER
             continue
-        for kind, name in enumerate(RELATIONS):
-            rows[row, kind] = (one, other, name) in told
+        across, _, deeper = (one.opening[first] - one.opening[second]).tolist()
+        holds = (across < -LAP, across > LAP, deeper < -DEEPER, deeper > DEEPER, (first, second) in stacked)
+        rows[row] = torch.tensor(holds)
     return rows
 
 

@@ -21,7 +21,7 @@ from langit.evaluation.observation import lamp, moves
 from langit.evaluation.observation.extracts import read_extracts
 from langit.evaluation.observation.fit import save_weights
 from langit.evaluation.observation.lamp import Lamp
-from langit.evaluation.observation.moves import Mover, mirrored_move, numbers_of
+from langit.evaluation.observation.moves import Mover, drifts_of, mirrored_drifts, mirrored_move, numbers_of
 from langit.simulator.world import CAMERA_MOVES, LIGHT_SIDES
 
 HELD = 12  # one of so many films is held out
@@ -33,7 +33,11 @@ Spoil = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 def fit_moves(extracts: Path, path: Path, *, epochs: int) -> None:
     inputs, labels = [], []
     for one in read_extracts(extracts):
-        inputs += [numbers_of(one.evidence), numbers_of(one.evidence.mirrored())]
+        drifts = drifts_of(one.chains, len(one.evidence.horizon))
+        inputs += [
+            numbers_of(one.evidence, drifts),
+            numbers_of(one.evidence.mirrored(), mirrored_drifts(drifts)),
+        ]
         labels += [one.facts.camera_move, mirrored_move(one.facts.camera_move)]
     data = torch.from_numpy(np.stack(inputs))
     network = Mover()

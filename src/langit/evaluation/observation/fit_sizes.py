@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from langit.evaluation.observation.extracts import Extract
 from langit.evaluation.observation.fit import save_weights
 from langit.evaluation.observation.namer import usual_height
 from langit.evaluation.observation.segmenter import SEEN_SHAPES
@@ -36,7 +37,7 @@ def tracks_of(extracts: Path, films: Path) -> tuple[Tensor, Tensor, Tensor]:
             float(np.median(film.scene.camera.positions[:, 2]))
             for film in pickle.loads((films / f"{path.stem}.films").read_bytes())
         ]
-        for one, height in zip(pickle.loads(path.read_bytes()), heights, strict=True):
+        for one, height in zip(map(Extract.kept, pickle.loads(path.read_bytes())), heights, strict=True):
             count += 1
             usual = float(usual_height(np.array(height, np.float32)))
             for thing, of_patches, chain in zip(one.thing_of, one.numbers, one.chains, strict=True):

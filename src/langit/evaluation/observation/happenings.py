@@ -33,7 +33,10 @@ WAYS = ("left", "right", "away", "towards")
 DIRECTED = ("rolls", "slides", "slides_down", "flies", "topples", "rolls_down", "swings", "leaves", *PAIR_KINDS)
 OPENING = 3  # frames, over which a direction is read, and a place in the first frame
 SURE = 0.5  # probability from which on something is told
+SURE_PAIR = 0.35
 SURE_RELATION = 0.35
+ASIDES = ("topples", "stops", "leaves")
+"""What happens beside something else: a thing that stops has moved somehow."""
 WEIGHTS = "reader.safetensors"
 
 
@@ -114,8 +117,11 @@ def _of_track(
     if paths[k].track.is_prop:
         return []
     told = [kind for kind in range(len(KINDS)) if chance[kind] > SURE]
-    if not told:  # something happens, if only that it lies still
-        told = [int(chance.argmax())]
+    moved = any(KINDS[kind] in ASIDES for kind in told)
+    told = [kind for kind in told if not (moved and KINDS[kind] == "still")]
+    if all(KINDS[kind] in ASIDES for kind in told):  # something happens, if only that it lies still
+        beside = [name in ASIDES or (moved and name == "still") for name in KINDS]
+        told.append(int(np.where(beside, 0.0, chance).argmax()))
     found = []
     for kind in told:
         name = KINDS[kind]
@@ -138,7 +144,7 @@ def _of_pairs(
     found = []
     for row, (a, b) in enumerate(pairs):
         for kind, name in enumerate(PAIR_KINDS):
-            if chance[row, kind] > SURE and not tracks[a].is_prop:
+            if chance[row, kind] > SURE_PAIR and not tracks[a].is_prop:
                 way = way_at(towards[a], int(when[row, kind]))
                 found.append(Happening(float(when[row, kind]) / fps, name, a, b, way))
     return found

@@ -1,7 +1,8 @@
 """Where the light comes from: shadows on the ground about things, and the shading of the things themselves.
 
 About the foot of every patch of a few early frames, the ground's brightness is taken in rings on the ground's plane, over
-what that row of the ground usually has; a small network (`fit_scene`) reads the rings, the thing's shading and the sky.
+what that row of the ground usually has; a small network (`fit_scene`) reads the rings, the thing's shading, how bright it is
+for its colour (what is lit from behind is dark) and the sky.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from langit.evaluation.observation.moves import Evidence
 from langit.evaluation.observation.patches import Patch
 from langit.evaluation.observation.segmenter import Segmentation
-from langit.simulator.world import LIGHT_SIDES, Array
+from langit.simulator.world import COLOURS, LIGHT_SIDES, Array
 
 FRAMES = (0, 2, 4, 6)
 """At which it is looked: a camera that moves on leaves the side that is told of its first frame."""
@@ -30,7 +31,7 @@ GRID = 4  # cells of the thing's shading, each way
 SKY_COLUMNS = 4
 SURE = 0.6  # of ground, of a pixel whose brightness is taken
 FEWEST_PIXELS = 20.0
-NUM_NUMBERS = 2 * len(RADII) * NUM_ANGLES + 2 * GRID * GRID + SKY_COLUMNS + 3 + 5 + 3
+NUM_NUMBERS = 2 * len(RADII) * NUM_ANGLES + 2 * GRID * GRID + SKY_COLUMNS + 3 + 5 + 3 + 4 + len(COLOURS)
 WEIGHTS = "lamp.safetensors"
 
 
@@ -87,7 +88,10 @@ def numbers_of(pictures: Array, found: Evidence, chains: Sequence[list[Patch]], 
                 camera = float(found.horizon[frame]), float(found.camera_height[frame])
                 rings = _rings(lit, ground, box, camera[0])
                 size = [np.log(patch.area / 100), 4 * (bottom - camera[0]), np.log(camera[1] / 2)]
-                rows.append(np.concatenate([rings, _shading(grey, picture[3], box), np.nan_to_num(sky), scene, size]))
+                own = [*_brightness(grey, picture[3], ground, box), *(np.arange(len(COLOURS)) == patch.colour)]
+                rows.append(
+                    np.concatenate([rings, _shading(grey, picture[3], box), np.nan_to_num(sky), scene, size, own])
+                )
     return np.asarray(np.stack(rows) if rows else np.zeros((0, NUM_NUMBERS)), np.float32)
 
 
@@ -134,6 +138,22 @@ def _shading(grey: Array, thing: Array, box: Sequence[float]) -> NDArray[np.floa
         return np.zeros(2 * GRID * GRID)
     cells = np.where(known, 2 * (cells - cells[known].mean()), 0.0)
     return np.concatenate([cells.ravel(), known.ravel().astype(np.float64)])
+
+
+def _brightness(
+    grey: Array, thing: Array, ground: NDArray[np.bool_], box: Sequence[float]
+) -> tuple[float, float, float, float]:
+    """Of a thing as a whole, of its upper and lower half over that, and over the ground."""
+    height, width = grey.shape
+    left, right = int(box[0] * width), max(int(np.ceil(box[2] * width)), int(box[0] * width) + 1)
+    top, bottom = int(box[1] * height), max(int(np.ceil(box[3] * height)), int(box[1] * height) + 1)
+    inside, known = grey[top:bottom, left:right], thing[top:bottom, left:right] > SURE
+    if not known.any():
+        return 0.0, 0.0, 0.0, 0.0
+    mean, half = float(inside[known].mean()), len(inside) // 2
+    parts = (_mean(inside[some], known[some]) for some in (slice(None, half), slice(half, None)))
+    upper, lower = (2 * float(np.nan_to_num(part - mean)) for part in parts)
+    return mean + 1, upper, lower, mean - float(grey[ground].mean()) if ground.any() else 0.0
 
 
 def _parts(width: int) -> list[slice]:

@@ -1,12 +1,14 @@
 """What the camera does, by a small network on the equations of the background's motion (`fit_moves`).
 
 Each move explains a share of the background's change, turns and steps so far, tilts the horizon so much; where the
-ground is too plain for a threshold on any one of these, all together still tell.
+ground is too plain for a threshold on any one of these, all together still tell. Where there is nothing but snow, the
+things tell that all of them drift alike.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from langit.evaluation.observation.patches import Patch
 from langit.simulator.world import CAMERA_MOVES, Array
 
 Doubles = NDArray[np.float64]
@@ -23,7 +26,9 @@ Doubles = NDArray[np.float64]
 YAW, PITCH, RIGHT, UP, AHEAD = range(5)
 TARGET_DISTANCE = 8.5  # metres, of what a camera looks at
 ENDS = 5  # frames, whose horizons are compared
-NUM_NUMBERS = 53
+MOST_THINGS = 3  # whose drift is looked at, the largest
+NUM_DRIFT = 5
+NUM_NUMBERS = 63 + MOST_THINGS * NUM_DRIFT
 WEIGHTS = "moves.safetensors"
 MIRRORED = {"left": "right", "right": "left"}
 
@@ -80,12 +85,32 @@ class Mover(nn.Module):
         return logits
 
 
-def camera_move(found: Evidence) -> str:
+def camera_move(found: Evidence, chains: Sequence[list[Patch]]) -> str:
     """One of CAMERA_MOVES; of a single frame, that it is static."""
     if not len(found.normal):
         return CAMERA_MOVES[0]
+    numbers = numbers_of(found, drifts_of(chains, len(found.horizon)))
     with torch.inference_mode():
-        return CAMERA_MOVES[int(_network()(torch.from_numpy(numbers_of(found))[None]).argmax())]
+        return CAMERA_MOVES[int(_network()(torch.from_numpy(numbers)[None]).argmax())]
+
+
+def drifts_of(chains: Sequence[list[Patch]], num_frames: int) -> Doubles:
+    """(MOST_THINGS, NUM_DRIFT): that it is there, and how far things go across, down and towards the camera in a clip,
+    beside the scatter about that."""
+    drifts = np.zeros((MOST_THINGS, NUM_DRIFT))
+    for row, chain in enumerate(chains[:MOST_THINGS]):
+        if len(chain) < ENDS:
+            continue
+        time = np.array([patch.frame for patch in chain]) / num_frames
+        path = np.array([[patch.x, patch.y, 0.5 * np.log(patch.area)] for patch in chain])
+        line = np.polyfit(time, path, 1)
+        scatter = (path - np.polyval(line, time[:, None])).std(0).sum()
+        drifts[row] = [1.0, *(4 * line[0]).clip(-4, 4), 20 * scatter]
+    return drifts
+
+
+def mirrored_drifts(drifts: Doubles) -> Doubles:
+    return np.asarray(drifts * np.array([1.0, -1.0, 1.0, 1.0, 1.0]))
 
 
 def mirrored_move(move: str) -> str:
@@ -93,7 +118,7 @@ def mirrored_move(move: str) -> str:
     return f"{kind} {MIRRORED[side]}" if side in MIRRORED else move
 
 
-def numbers_of(found: Evidence) -> Array:
+def numbers_of(found: Evidence, drifts: Doubles) -> Array:
     """(NUM_NUMBERS,): what the network sees."""
     normal, wanted, energy = found.normal.sum(0), found.wanted.sum(0), float(found.energy.sum())
     num_steps, height = len(found.normal), float(np.median(found.camera_height))
@@ -118,7 +143,11 @@ def numbers_of(found: Evidence) -> Array:
         *np.exp(found.light_time),
         *np.exp(found.ground),
     ]
-    return np.concatenate([*parts, gains, amounts, rest]).astype(np.float32)
+    hold = np.diag(np.diag(normal) / num_steps * 0.3 + 1e-6)
+    steps = np.linalg.solve(found.normal + hold, found.wanted[..., None])[..., 0]
+    steady = np.sqrt(num_steps) * steps.mean(0) / (steps.std(0) + 1e-4)
+    middle = np.median(steps, 0) * scale
+    return np.concatenate([*parts, gains, amounts, rest, steady, middle, drifts.ravel()]).astype(np.float32)
 
 
 def _directions(turn: float) -> list[Doubles]:

@@ -22,12 +22,14 @@ from torch.nn import functional
 from langit.evaluation.observation import sizes
 from langit.evaluation.observation.patches import Patch
 from langit.evaluation.observation.segmenter import FIRST_COLOUR, SEEN_SHAPES, Segmentation, block, folded
-from langit.simulator.world import MATERIALS, SIZES, Array
+from langit.simulator.world import COLOURS, GROUNDS, LIGHTS, MATERIALS, SIZES, Array
 
 CUT = 24  # pixels of a cut
 MARGIN = 1.35  # side of a cut over the longer side of the patch's box
 CHANNELS = 5  # red, green, blue, how much is of the patch's colour, how much is of other things
-NUM_NUMBERS = 11
+NUM_PLACE = 11
+NUM_NUMBERS = NUM_PLACE + len(COLOURS) + len(LIGHTS) + len(GROUNDS)
+"""Of a cut: where it is and how large, its colour, and the scene's light and ground: what metal mirrors."""
 NAMES = {"shape": len(SEEN_SHAPES), "material": len(MATERIALS), "size": len(SIZES)}
 MOST_CUTS = 14  # of a track, that are looked at
 USUAL_HEIGHTS = (0.8, 2.0, 4.9)
@@ -159,6 +161,8 @@ def cuts_of(seen: Segmentation, horizon: Array, camera_height: Array, chain: lis
         ],
         1,
     )
+    setting = np.exp(np.concatenate([seen.light_time.mean(0), seen.ground.mean(0)]))
+    numbers = np.concatenate([numbers, np.eye(len(COLOURS))[colour], np.tile(setting, (len(chain), 1))], 1)
     return cuts, torch.from_numpy(numbers.astype(np.float32))
 
 

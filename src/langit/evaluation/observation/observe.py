@@ -34,8 +34,8 @@ def observe(frames: Frames, fps: float) -> Observation:
     num_frames, height, width = shape[:3]
     seen = segment(frames)
     evidence = gather(seen)
-    backdrop = read_backdrop(evidence, camera_move(evidence))
     chains = find_chains(seen)
+    backdrop = read_backdrop(evidence, camera_move(evidence, chains))
     found = tracks_of(seen, backdrop.horizon, backdrop.camera_height, chains)
     tracks = tuple(steadied(track, backdrop, height, width) for track in found)
     events, relations = read_happenings(tracks, backdrop, fps, height, width)

@@ -193,7 +193,7 @@ def _about(track: Track, other: Track | None, sure: float) -> list[NDArray[np.fl
     if other is None:
         return [np.zeros(len(track.x))] * 5
     a, b = track.boxes.astype(np.float64), other.boxes.astype(np.float64)
-    still = np.nanmedian(b, 0)
+    still = np.median(b[np.isfinite(b[:, 0])], 0)  # many times faster than nanmedian
     b = np.where(np.isfinite(b), b, still)
     wide, high = np.maximum(b[:, 2] - b[:, 0], 0.02), np.maximum(b[:, 3] - b[:, 1], 0.02)
     gap = np.hypot(

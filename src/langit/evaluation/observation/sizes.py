@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from langit.evaluation.observation.segmenter import SEEN_SHAPES
 from langit.simulator.world import SIZES, Array
 
-NUM_OF_PATCH = 11  # as the namer's numbers
+NUM_OF_PATCH = 11  # the first of the namer's numbers
 LOWEST, WHOLE = 5, 10  # columns: the lower end's row, and whether the patch is whole
 QUANTILES = (0.2, 0.5, 0.8)
 NUM_NUMBERS = (len(QUANTILES) + 1) * NUM_OF_PATCH + len(SEEN_SHAPES)
@@ -41,7 +41,8 @@ class Measurer(nn.Module):
 
 
 def numbers_of(patches: Array, shapes: NDArray[np.floating]) -> Array:
-    """(NUM_NUMBERS,) of a track whose patches have the namer's numbers (S, NUM_OF_PATCH)."""
+    """(NUM_NUMBERS,) of a track whose patches have the namer's numbers (S, NUM_OF_PATCH and more)."""
+    patches = patches[:, :NUM_OF_PATCH]
     whole = patches[patches[:, WHOLE] > 0.5]
     chosen = whole if len(whole) >= 3 else patches
     spread = np.quantile(chosen, QUANTILES, axis=0).ravel()

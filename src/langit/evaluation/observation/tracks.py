@@ -1,7 +1,7 @@
 """Patches to tracks: what is seen, followed from frame to frame.
 
 Patches are linked colour by colour, by place, and what belongs to one thing is joined: the stretches before and after it
-was hidden, and the same patch under a changed colour. What a track is, `namer` says.
+was hidden, and the same patch under a changed colour. Which of them are things, `judge` says, and what they are, `namer`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from langit.evaluation.observation.judge import are_things, numbers_of
 from langit.evaluation.observation.namer import Named, name_chains
 from langit.evaluation.observation.patches import Patch, patches_of
 from langit.evaluation.observation.seen import Track
@@ -21,10 +22,10 @@ FEWEST_LARGEST = 20.0  # pixels in the frame that shows most of it
 FEWEST_TOTAL = 60.0  # pixels over all frames, of a track
 FARTHEST = 0.30  # of the frame, between a predicted and a found place, for the same thing one frame later
 SAME_PLACE = 0.08  # of the frame, for a patch that changed its colour
-SPECK = 0.22  # of what it touches: a smaller patch that never leaves it is a part of it
 SURE_WALL = 0.8
+SURE_EGG = 0.8  # of ball or egg
+SURE_METAL = 0.45
 TOGETHER = 0.3  # share of the frames of the shorter of two chains of one thing, in which both are seen
-CLINGING, UNSTEADY = 0.8, 0.25  # share of frames, and of the mean share of both, of what metal mirrors
 NEAR_COLOURS: tuple[set[str], ...] = (
     {"red", "pink"},
     {"red", "orange"},
@@ -51,15 +52,25 @@ def tracks_of(seen: Segmentation, horizon: Array, camera_height: Array, chains: 
 
 
 def find_chains(seen: Segmentation) -> list[Chain]:
-    """What is followed, largest first, not yet named."""
+    """The things that are followed, largest first, not yet named."""
+    chains = find_candidates(seen)
+    things = are_things(judged(seen, chains))
+    return [chain for chain, is_thing in zip(chains, things, strict=True) if is_thing]
+
+
+def judged(seen: Segmentation, chains: list[Chain]) -> Array:
+    """What `judge` sees of chains."""
+    return numbers_of(chains, len(seen.what), seen.light_time.mean(0), seen.ground.mean(0))
+
+
+def find_candidates(seen: Segmentation) -> list[Chain]:
+    """All that is followed, things or not, largest first."""
     patches = patches_of(seen)
     chains: list[Chain] = []
     for colour in range(len(COLOURS)):
         mine = [[patch for patch in of_frame if patch.colour == colour] for of_frame in patches]
         chains += _join_in_time(_link(mine))
-    chains = _join_recoloured(_join_flickering(_without_specks(chains, patches)))
-    chains = _without_reflections(chains)
-    kept = [chain for chain in chains if _is_something(chain, len(seen.what))]
+    kept = [chain for chain in _join_recoloured(_join_flickering(chains)) if _is_something(chain, len(seen.what))]
     kept.sort(key=lambda chain: -sum(patch.area for patch in chain))
     return kept
 
@@ -124,22 +135,6 @@ def _follows(other: Chain, chain: Chain) -> bool:
     return other[-1].frame < chain[-1].frame and len(shared) <= TOGETHER * min(len(other), len(chain))
 
 
-def _without_specks(chains: list[Chain], patches: list[list[Patch]]) -> list[Chain]:
-    """Without small patches that are always part of a larger one, such as a highlight."""
-    kept = []
-    for chain in chains:
-        attached = 0
-        for patch in chain:
-            larger = [other for other in patches[patch.frame] if other.colour in patch.touches]
-            attached += any(
-                patch.area < SPECK * other.area and patch.touches[other.colour] >= 0.3 * _perimeter(patch)
-                for other in larger
-            )
-        if attached < 0.7 * len(chain):
-            kept.append(chain)
-    return kept
-
-
 def _near_colours(one: Chain, other: Chain) -> bool:
     names = list(COLOURS)
     return {names[one[0].colour], names[other[0].colour]} in NEAR_COLOURS
@@ -167,37 +162,8 @@ def _is_turn(patch: Patch, known: dict[int, Patch]) -> bool:
     return any(np.hypot(one.x - patch.x, one.y - patch.y) < SAME_PLACE for one in beside)
 
 
-def _without_reflections(chains: list[Chain]) -> list[Chain]:
-    """Without patches that cling to those of a near colour that is seen longer, or larger, and take now more, now less of
-    both: what metal mirrors."""
-    size = [(len(chain), sum(patch.area for patch in chain)) for chain in chains]
-    return [
-        chain
-        for k, chain in enumerate(chains)
-        if not any(
-            size[k] < size[j] and _near_colours(chain, other) and _clings(chain, other)
-            for j, other in enumerate(chains)
-            if j != k
-        )
-    ]
-
-
-def _clings(chain: Chain, other: Chain) -> bool:
-    beside = {patch.frame: patch for patch in other}
-    pairs = [(patch, beside[patch.frame]) for patch in chain if patch.frame in beside]
-    if len(pairs) < CLINGING * len(chain):
-        return False
-    shares = np.array([one.area / (one.area + two.area) for one, two in pairs])
-    touching = [one.touches.get(two.colour, 0) > 0.2 * _perimeter(min(one, two, key=_area)) for one, two in pairs]
-    return bool(np.mean(touching) >= CLINGING and shares.std() > UNSTEADY * min(shares.mean(), 1 - shares.mean()))
-
-
 def _area(patch: Patch) -> float:
     return patch.area
-
-
-def _perimeter(patch: Patch) -> float:
-    return 2 * float(np.sqrt(np.pi * patch.area)) + 4
 
 
 def _join_recoloured(chains: list[Chain]) -> list[Chain]:
@@ -256,15 +222,18 @@ def track_of(chain: Chain, named: Named, num_frames: int, num_pixels: int) -> Tr
 
 
 def _shape(chances: NDArray[np.float64]) -> str:
-    """The likeliest; a wall is a box like others, and must be surer than they."""
+    """The likeliest; a wall is a box like others, and an egg a ball as it turns: they must be surer."""
     wall = SEEN_SHAPES.index("wall")
     if chances[wall] < SURE_WALL:
         chances = np.where(np.arange(len(chances)) == wall, 0.0, chances)
+    ball, egg = (float(chances[SEEN_SHAPES.index(name)]) for name in ("ball", "egg"))
+    if egg == chances.max() and egg < SURE_EGG * (ball + egg):
+        return "ball"
     return SEEN_SHAPES[int(chances.argmax())]
 
 
 def _material(chances: NDArray[np.float64]) -> str:
     """Metal or not first: matte and rubber hardly differ."""
-    if chances[MATERIALS.index("metal")] > 0.5:
+    if chances[MATERIALS.index("metal")] > SURE_METAL:
         return "metal"
     return max((name for name in MATERIALS if name != "metal"), key=lambda name: float(chances[MATERIALS.index(name)]))

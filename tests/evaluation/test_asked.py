@@ -1,0 +1,133 @@
+"""What is asked is what the pixels of the prompt's own scene show, by the scene's truth alone."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from langit.evaluation import asked
+from langit.evaluation.asked import (
+    Sight,
+    stands_out,
+    tells_camera,
+    tells_direction,
+    tells_happening,
+    tells_light_side,
+    tells_relation,
+    tells_shape,
+)
+from langit.evaluation.prompts import asked_happenings, expectation_of, is_decidable, sight_of
+from langit.evaluation.scenes import Length, make_scene
+from langit.simulator.events import about, multiply, resting
+from langit.simulator.plans import make_thing, plan
+from langit.simulator.world import Happening, Relation, Scene, Thing
+
+LENGTH = Length(9, 8.0)
+
+
+def stage(*things: Thing, ground: str = "grass", at: float = 0.0, lift: float = 0.0) -> Sight:
+    """Things at rest beside each other, each `at` metres further away, under a low sun; the first `lift` metres up."""
+    scene = make_scene("static", 0, 0, LENGTH)
+    bodies = [
+        resting(thing, 1.6 * k - 0.8, at * k, about((0.0, 0.0, 1.0), 0.0), lift=lift * (k == 0))
+        for k, thing in enumerate(things)
+    ]
+    count, frames = len(things), LENGTH.frames
+    path = replace(
+        scene.trajectory,
+        positions=np.tile(np.array([body.position for body in bodies], np.float32), (frames, 1, 1)),
+        quaternions=np.tile(np.array([body.quaternion for body in bodies], np.float32), (frames, 1, 1)),
+        velocities=np.zeros((frames, count, 3), np.float32),
+        angular_velocities=np.zeros((frames, count, 3), np.float32),
+        contacts=((),) * frames,
+    )
+    lamp = replace(scene.light, time="noon", side="left", direction=(-0.9, 0.0, 0.436))
+    return sight_of(replace(scene, things=things, trajectory=path, light=lamp, ground=ground, actors=(0,)))
+
+
+def test_white_on_snow_is_not_asked_and_red_is():
+    white, red = make_thing("ball", "medium", "matte", "white"), make_thing("ball", "medium", "matte", "red")
+    assert stands_out(stage(red, ground="snow"), 0)
+    faint = stage(white, ground="snow")
+    frames = faint.frames.copy()
+    frames[faint.mask(0)] = frames[faint.truth.segmentation == 1].mean(0)
+    assert not stands_out(replace(faint, frames=frames), 0)
+
+
+def test_a_speck_makes_a_scene_undecidable():
+    sight = stage(make_thing("cube", "medium", "matte", "red"))
+    assert is_decidable(sight)
+    camera = replace(sight.camera, positions=sight.camera.positions - np.array([0, 40, 0], np.float32))
+    assert not is_decidable(sight_of(replace(sight.scene, camera=camera)))
+
+
+@pytest.mark.parametrize(("turn", "is_told"), [(0.0, True), (np.pi / 2, False)])
+def test_an_egg_is_asked_where_it_is_seen_from_its_side(turn, is_told):
+    sight = stage(make_thing("egg", "large", "matte", "red"))
+    lying = about((0.0, 1.0, 0.0), np.pi / 2)  # its long axis across the screen
+    turned = np.array(multiply(about((0.0, 0.0, 1.0), turn), lying), np.float32)
+    path = replace(sight.scene.trajectory, quaternions=np.tile(turned, (LENGTH.frames, 1, 1)))
+    assert tells_shape(sight_of(replace(sight.scene, trajectory=path)), 0) is is_told
+
+
+def test_the_side_of_the_light_is_asked_where_a_shadow_shows_it():
+    sight = stage(make_thing("cube", "large", "matte", "red"))
+    assert tells_light_side(sight)
+    away = replace(sight.scene.trajectory, positions=sight.positions + np.float32(500))
+    assert not tells_light_side(sight_of(replace(sight.scene, trajectory=away)))
+
+
+def test_the_camera_is_asked_where_the_ground_has_grain():
+    sight = stage(make_thing("cube", "medium", "matte", "red"), ground="tiles")
+    assert tells_camera(sight)
+    plain = np.full_like(sight.frames, 200)
+    assert not tells_camera(replace(sight, frames=plain))
+
+
+def test_depth_is_not_asked_of_what_is_in_the_air():
+    cube, ball = make_thing("cube", "medium", "matte", "red"), make_thing("ball", "medium", "matte", "blue")
+    relation = Relation("in_front_of", 0, 1)
+    assert tells_relation(stage(cube, ball, at=2.5), relation)
+    assert not tells_relation(stage(cube, ball, at=2.5, lift=1.0), relation)
+    assert not tells_relation(stage(cube, ball, at=0.5), relation)
+
+
+@pytest.mark.parametrize(("velocity", "is_told"), [((1.0, 0.1, 0.0), True), ((1.0, 0.9, 0.0), False)])
+def test_a_direction_is_asked_where_it_is_clear(velocity, is_told):
+    sight = stage(make_thing("ball", "medium", "matte", "red"))
+    path = replace(sight.scene.trajectory, velocities=np.tile(np.array(velocity, np.float32), (LENGTH.frames, 1, 1)))
+    moving = replace(sight, scene=replace(sight.scene, trajectory=path))
+    assert tells_direction(moving, Happening(0.0, "rolls", 0, direction="right")) is is_told
+
+
+def test_a_turn_that_changes_no_pixel_is_not_asked():
+    sight = stage(make_thing("cube", "medium", "matte", "red"))
+    spins = Happening(0.0, "spins", 0)
+    assert not tells_happening(sight, spins)
+    flickering = sight.frames.copy()
+    flickering[::2][sight.mask(0)[::2]] //= 2
+    assert tells_happening(replace(sight, frames=flickering), spins)
+
+
+def test_hits_at_about_one_time_are_not_asked():
+    scene = next(scene for seed in range(200) if (scene := plan(seed, split="train")).event == "topple")
+    sight = sight_of(scene)
+    hits = [h for h in sight.facts.happenings if h.kind == "hits"]
+    first = replace(hits[0], subject=scene.actors[0])
+    rolls = Happening(0.0, "rolls", first.subject, direction="left")
+    count = []
+    for later in (0.1, 2.0):
+        told = (rolls, first, replace(first, time=first.time + later))
+        chosen = asked_happenings(replace(sight, facts=replace(sight.facts, happenings=told)))
+        count.append(sum(h.kind == "hits" for h in chosen))
+    assert count[0] == 0 < count[1]
+
+
+def test_what_is_asked_is_read_from_the_scene_alone():
+    source = inspect.getsource(asked)
+    assert "observation" not in source
+    scene: Scene = make_scene("collision", 1, 0, LENGTH)
+    assert expectation_of(sight_of(scene)) == expectation_of(sight_of(scene))

@@ -236,6 +236,31 @@ def test_guidance_asks_the_transformer_twice_only_inside_its_interval(tiny_bundl
     assert len(calls) == 8
 
 
+def test_guidance_leads_away_from_a_model_that_sees_no_held_frame(tiny_bundle, monkeypatch):
+    """Frames that are held whole are read once; around a region that is made anew they stay in sight."""
+    layouts = []
+    forward = type(tiny_bundle.transformer).forward
+
+    def noted(self, *arguments):
+        layouts.append(arguments[2])
+        return forward(self, *arguments)
+
+    monkeypatch.setattr(type(tiny_bundle.transformer), "forward", noted)
+    clip = random_frames(9, 32, 32)
+    course = {"frames": 9, "steps": 2, "guidance": 3.0, "seed": 1}
+    make(tiny_bundle, Request(PROMPT, **course, conditions=(FramesCondition({0: clip[0]}),)), Request(PROMPT, **course))
+    whole, seen = layouts[0], layouts[1]
+    assert (whole.grids[0].t, seen.grids[0].t) == (5, 4)
+    assert seen.grids[1] == whole.grids[1]
+    a_frame = whole.grids[0].y * whole.grids[0].x
+    assert seen.positions[:a_frame].equal(whole.positions[a_frame : 2 * a_frame])
+    layouts.clear()
+    free = np.zeros(clip.shape[:3], bool)
+    free[:, :16] = True
+    make(tiny_bundle, Request(PROMPT, **course, conditions=(RegionCondition(clip, free),)))
+    assert {layout.num_patches for layout in layouts} == {whole.bounds[1]}
+
+
 # Conditions, all the way to pixels
 
 

@@ -23,7 +23,7 @@ from langit.text.encoder import PromptEncoder
 
 SHARED = {"output", "model", "seed", "quality", "steps", "guidance", "overwrite"}
 WORDS = {"expand", "style"}
-NO_WORDS = {"storyboard", "upscale", "variations"}
+NO_WORDS = {"upscale", "variations"}
 Command = Callable[..., Result]
 
 
@@ -79,6 +79,22 @@ def test_a_style_and_an_expansion_are_shown_and_used(footage, command, tmp_path,
     assert "in the mist" in record.prompt
     assert record.prompt != "a red ball, in the mist"
     assert record.prompt in done.output
+
+
+def test_each_card_of_a_storyboard_is_expanded_with_what_all_share(command, tmp_path):
+    cards = "cards:\n  - {at: 0, prompt: a red ball}\n  - {at: 0.5, prompt: a blue cube}\n"
+    (tmp_path / "board.yaml").write_text(f"seconds: 1\nprompt: on the sand at night\n{cards}")
+    done = command("storyboard", "board.yaml", "--expand", "-o", "b.mp4")
+    assert done.exit_code == 0, done.output
+    told = [card["prompt"] for card in read_record(tmp_path / "b.mp4").options["board"]["cards"]]
+    assert ["ball" in prompt for prompt in told] == [True, False]
+    assert ["cube" in prompt for prompt in told] == [False, True]
+    for prompt in told:
+        assert "matte" in prompt
+        assert "on the sand at night" in prompt
+        assert "grass" not in prompt
+        assert "noon" not in prompt
+        assert prompt in done.output
 
 
 class Endpoint(BaseHTTPRequestHandler):

@@ -40,6 +40,7 @@ def test_every_verb_has_its_rows(examined):
     rows = {(row["part"], row["name"]): row for row in found["rows"]}
     for verb in ("extend", "extend backward", "loop", "blend", "recut", "storyboard"):
         assert rows["joins", f"{verb}, simulated clips"]["model"]["count"] == 1
+    assert rows["joins", "the middle one of all joins"]["model"]["count"] > 6
     for verb in ("loop", "loop by a bridge"):
         assert rows["wraps of loops", f"{verb}, simulated clips"]["model"]["value"] > 0
     for verb in ("extend", "blend by a curve", "recut", "inpaint", "outpaint"):

@@ -26,6 +26,8 @@ from langit.catalog import Bundle
 from langit.generate import OnStep, Plan, Sampler, held_of, sample
 
 FOLDER = ".langit"
+WAY = 2
+"""Of sampling: one more whenever the same plan gives other latents than before, so that windows of two ways never meet."""
 LIMIT_BYTES = 512 * 2**20
 FORGOTTEN_SECONDS = 24 * 3600.0
 """After that, what a process that was killed left half-written goes, too."""
@@ -145,7 +147,18 @@ def remembering(store: Store, model_hash: str) -> Sampler:
 
 def _digest(bundle: Bundle, p: Plan, model_hash: str) -> str:
     held = held_of(bundle, p)
-    course = (model_hash, torch.__version__, p.prompt, str(p.shape), p.seed, p.steps, p.guidance, p.solver, p.schedule)
+    course = (
+        WAY,
+        model_hash,
+        torch.__version__,
+        p.prompt,
+        str(p.shape),
+        p.seed,
+        p.steps,
+        p.guidance,
+        p.solver,
+        p.schedule,
+    )
     digest = hashlib.sha256(repr((course, held.start, held.prompts)).encode())
     digest.update(held.mask.numpy().tobytes())
     digest.update(held.content.contiguous().numpy().tobytes())

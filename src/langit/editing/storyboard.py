@@ -16,7 +16,7 @@ cards:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -57,6 +57,16 @@ class Board:
     prompt: str = ""
     size: tuple[int, int] | None = None
     fps: float | None = None
+
+    def prompt_of(self, card: Card) -> str:
+        """What is told of a card's span: its own prompt and what all share."""
+        return " ".join(part for part in (card.prompt, self.prompt) if part.strip())
+
+    def worded(self, change: Callable[[str], str]) -> Board:
+        """The board with every prompt changed, what the cards share included; a card without one stays without."""
+        told = [(card, self.prompt_of(card)) for card in self.cards]
+        cards = tuple(replace(card, prompt=change(prompt) if prompt else "") for card, prompt in told)
+        return replace(self, cards=cards, prompt="")
 
 
 def read_board(path: str | Path) -> Board:
@@ -132,8 +142,7 @@ def storyboard(
     frames = frames_of(made.seconds, fps)
     starts = [round(one.at * fps) for one in made.cards] + [frames]
     spans = [
-        Span(start, stop, " ".join(part for part in (one.prompt, made.prompt) if part.strip()))
-        for one, (start, stop) in zip(made.cards, pairwise(starts), strict=True)
+        Span(start, stop, made.prompt_of(one)) for one, (start, stop) in zip(made.cards, pairwise(starts), strict=True)
     ]
     kept, sources = _kept(bundle, made, starts, (height, width), fps)
     files = [footage.file for footage in sources]

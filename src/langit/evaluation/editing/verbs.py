@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from langit.evaluation.editing.measures import loop_closure, seam_error
-from langit.evaluation.editing.run import SEAM_AIM, Part, Run, Shown, not_applicable, row_of
+from langit.evaluation.editing.run import SEAM_AIM, Part, Run, Shown, median_row, not_applicable, row_of
 from langit.evaluation.editing.sources import Source, frames_of
 from langit.evaluation.editing.trials import Trial
 from langit.evaluation.exam import Row
@@ -33,13 +33,12 @@ def measure(run: Run, trials: Sequence[Trial], kinds: dict[str, str]) -> Part:
     rows.sort(key=lambda row: ("joins", "wraps of loops", "what was to stay", "verbs").index(row.part))
     joins = [seam_error(made[trial.name], join) for trial in ready for join in trial.joins]
     if joins:
-        within, own = (
-            [float(one <= SEAM_AIM) for one in some]
-            for some in (joins, [one for some in uncut.values() for one in some])
-        )
+        nobody_cut = [one for some in uncut.values() for one in some]
+        within, own = ([float(one <= SEAM_AIM) for one in some] for some in (joins, nobody_cut))
         cuts = hard_cuts(trials)
         beside = f"a hard cut between unrelated clips: {np.mean(cuts):.3g} times" if cuts else ""
         rows.insert(0, row_of("joins", f"joins of at most {SEAM_AIM:g} times", "", "higher", within, own, beside))
+        rows.insert(0, median_row("joins", "the middle one of all joins", joins, nobody_cut, AIM))
     first = {trial.verb: trial for trial in reversed(ready)}
     shown = [Shown("verbs", f"{trial.verb}: {trial.source.name}", made[trial.name]) for trial in first.values()]
     return Part(tuple(rows), tuple(reversed(shown)))

@@ -2,10 +2,9 @@
 
     langit train recipes/embedded_cpu.py --output runs/embedded
 
-Pictures first (they are cheap and teach what words look like), then short clips, then whole ones. 6,400 steps; the shipped
-weights took 111 minutes of one busy AMD EPYC core beside one that made the footage (0.7 s a step where nothing else runs).
-They give, of twenty prompts (`python benchmarks/twenty_prompts.py`): light 12/12, ground 15/15, motion 14/15, colour 18/24,
-colour and shape 8/24, count 4/20.
+Pictures first (they are cheap and teach what words look like), then short clips, then whole ones. 6,400 steps took 111 minutes
+of one busy AMD EPYC core beside one that made the footage (0.7 s a step where nothing else runs). `embedded_detail.py` goes on
+from there to the weights that ship.
 """
 
 from langit.catalog.bundle import Native, SamplingDefaults

@@ -1,7 +1,7 @@
 """The embedded prompt encoder: concepts of the lexicon, what stands near each, and a small bidirectional transformer.
 
-A word and its translation are the same concept, so what is learned in one language is known in the other; the language
-token in front tells the order of words (Indonesian adjectives follow their nouns). It is trained with the model.
+A word and its translation are the same concept and stand in the same order, so what is learned in one language is known in
+the other. It is trained with the model.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class PromptEncoder(nn.Module):
 
 
 class Near(nn.Module):
-    """What a word is told of its neighbours and its language, so that the red of a red ball is the ball's.
+    """What a word is told of its neighbours, so that the red of a red ball is the ball's.
 
     A convolution over words as one-hot vectors, which is a sum of embeddings, one table to a distance; then one layer that
     starts as nothing. It cannot mix words that stand far apart, as attention does before it has learned not to (dev/LOG.md).
@@ -99,7 +99,7 @@ class Near(nn.Module):
     def __init__(self, config: PromptEncoderConfig):
         super().__init__()
         self.reach, self.num_concepts = config.reach, config.num_concepts
-        slots = 2 * config.reach + 2  # the word itself, those around it, and the language
+        slots = 2 * config.reach + 1  # the word itself and those around it
         self.words = _embedding(slots * config.num_concepts + 1, config.width, 0.3)  # the last row: no word there
         self.out = nn.Linear(config.width, config.width)
         if not self.out.weight.is_meta:
@@ -116,8 +116,7 @@ class Near(nn.Module):
         neighbours = concepts[(first[:, None] + there).clamp(0, len(concepts) - 1)]
         rows = (away + self.reach) * self.num_concepts + neighbours
         rows = rows.where((there >= 0) & (there < length), self.words.num_embeddings - 1)
-        language = (2 * self.reach + 1) * self.num_concepts + concepts[first]
-        seen = F.embedding_bag(torch.cat([rows, language[:, None]], 1), self.words.weight, mode="sum")
+        seen = F.embedding_bag(rows, self.words.weight, mode="sum")
         return self.out(F.gelu(seen, approximate="tanh"))  # type: ignore[no-any-return]
 
 

@@ -1,7 +1,7 @@
 """The closed vocabulary of the embedded model: a prompt in English or Indonesian to concepts that both share.
 
-`read` finds the longest known words first, keeps their order, drops what carries nothing, and names what it does not
-know in place of guessing. The words themselves are in `vocabulary`.
+`read` finds the longest known words first, puts them in one order for both languages (`word_order`), drops what carries
+nothing, and names what it does not know in place of guessing. The words themselves are in `vocabulary`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Reading:
     """What a prompt says in concepts."""
 
     tokens: tuple[int, ...]
-    """Concept ids in the order of the prompt; the first one is the language."""
+    """Concept ids, in the order of `word_order`; the first stands before every prompt."""
     concepts: tuple[str, ...]
     """The name of each token."""
     unknown: tuple[str, ...]
@@ -196,7 +196,7 @@ def _match(words: list[_Word], start: int, language: str) -> tuple[int, Meaning]
 
 
 def read(prompt: str) -> Reading:
-    """The concepts of a prompt. Any text is accepted: one that says nothing known is the language token alone."""
+    """The concepts of a prompt. Any text is accepted: one that says nothing known is the first token alone."""
     words = [_without_particle(word) for word in _split(prompt)]
     language = _language_of(words)
     concepts = ["<en>"]

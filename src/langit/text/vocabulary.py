@@ -16,8 +16,8 @@ Row = tuple[str, str, str, str]
 
 ROWS: tuple[Row, ...] = (
     ("<none>", "control", "", ""),  # padding and the empty prompt
-    ("<en>", "control", "", ""),
-    ("<id>", "control", "", ""),
+    ("<en>", "control", "", ""),  # before every prompt, whatever its language
+    ("<id>", "control", "", ""),  # spare: languages are told apart no more
     (",", "punctuation", "", ""),
     (".", "punctuation", "", ""),
     # What things look like.

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from langit.editing import extend, generate_clip, inpaint, recut, remix
+from langit.editing.edit import Course
 from langit.editing.film import Film, frames_of
 from langit.editing.footage import open_footage
 from langit.editing.store import FOLDER, Store
@@ -89,6 +90,18 @@ def test_ten_extensions_hand_latents_on(course, tmp_path):
         np.testing.assert_array_equal(seen[0][:, 1:2], opened.end.groups)
         path = edit.save(tmp_path / f"{number}.mp4")
     assert probe(path).frames == 8 + 40
+
+
+def test_another_models_latents_are_left_alone(course, tmp_path):
+    """A clip of one model is extended by another: from its exact frames, encoded by the other's tokenizer."""
+    path = generate_clip("a red ball", seconds=1, course=course).save(tmp_path / "0.mp4")
+    embedded = Course(seed=1, steps=1)
+    opened = open_footage(embedded.bundle(), path)
+    assert opened.exact is not None
+    assert opened.end is None
+    longer = extend(path, seconds=0.5, course=embedded).video().frames
+    np.testing.assert_array_equal(longer[:8], np.stack(list(opened.frames())))
+    assert len(longer) == 12
 
 
 def test_a_film_keeps_frames_without_loss(tmp_path):

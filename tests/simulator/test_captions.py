@@ -118,15 +118,10 @@ def noun_phrases(reading: Reading) -> list[tuple[str, set[str]]]:
     for place, name in enumerate(names):
         if category(name) not in ("shapes", "props") or name == "stack":
             continue
-        told = set()
-        before, after = place - 1, place + 1
-        while reading.language == "en" and category(names[before]) in looks:
+        told, before = set(), place - 1
+        while category(names[before]) in looks:
             told.add(names[before])
             before -= 1
-        followers = looks if reading.language == "id" else ("materials",)
-        while after < len(names) and category(names[after]) in followers:
-            told.add(names[after])
-            after += 1
         found.append((name, told))
     return found
 

@@ -97,16 +97,18 @@ def open_footage(
     count = info.frames if ours or still else max(1, round(info.seconds * fps))
     source = SourceFile(str(file), sha256_of(file))
     found = Footage(file, size, fps, count, source, record, has_sound=info.has_audio, original=info.size)
-    return _with_what_is_kept(found) if ours else found
+    return _with_what_is_kept(found, bundle) if ours else found
 
 
-def _with_what_is_kept(footage: Footage) -> Footage:
+def _with_what_is_kept(footage: Footage, bundle: Bundle) -> Footage:
+    """With the exact frames, and the latents of its end where this very model made them: another's mean something else."""
     store, key = Store.beside(footage.path), footage.file.sha256
     film, kept = store.film(key), store.get(key)
     if film is None or kept is None or "count" not in kept:
         return footage
     end = None
-    if "groups" in kept and footage.original == footage.size:
+    own = footage.record is not None and footage.record.model_hash == bundle.hash()
+    if own and "groups" in kept and footage.original == footage.size:
         end = Known(kept["picture"].numpy(), kept["groups"], int(kept["unshown"]))
     file = replace(footage.file, exact=True)
     return replace(footage, file=file, exact=film, end=end, num_frames=int(kept["count"]))

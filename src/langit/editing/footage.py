@@ -107,8 +107,8 @@ def _with_what_is_kept(footage: Footage, bundle: Bundle) -> Footage:
     if film is None or kept is None or "count" not in kept:
         return footage
     end = None
-    own = footage.record is not None and footage.record.model_hash == bundle.hash()
-    if own and "groups" in kept and footage.original == footage.size:
+    record, whole = footage.record, "groups" in kept and footage.original == footage.size
+    if whole and record is not None and record.model_hash == bundle.hash():
         end = Known(kept["picture"].numpy(), kept["groups"], int(kept["unshown"]))
     file = replace(footage.file, exact=True)
     return replace(footage, file=file, exact=film, end=end, num_frames=int(kept["count"]))

@@ -6,9 +6,9 @@ About 11 minutes of one idle core (AMD EPYC) for the 6,000 steps. It has not bee
 33.1 dB on simulated clips of the test split where linear patches give 32.3 (benchmarks/results/tokenizers.md).
 
 A generator takes it by `CorpusConfig(tokenizer="runs/tokenizer")`. FOOTAGE may name a folder of videos, which then give half of the
-pieces; without one it sees the simulated world alone. LATENTS_OF may name a model on linear patches, such as embedded: then the
-latents stay that model's, and what is trained is a better way back from them (+0.7 dB for embedded before the first step), which
-`langit.catalog.exchange.exchange_tokenizer` puts into the model.
+pieces; without one it sees the simulated world alone. It begins as the embedded model's linear patches, so that a model that was
+trained on those may go on with its latents. With `keep_latents=True` the latents stay what they are, and what is trained is a
+better way back from them, which `langit.catalog.exchange.exchange_tokenizer` puts into the model.
 """
 
 from langit.tokenizer.autoencoder import AutoencoderConfig
@@ -16,21 +16,22 @@ from langit.training import CorpusConfig, OptimizerConfig, PieceConfig, Tokenize
 from langit.types import ClipShape
 
 FOOTAGE = ""
-LATENTS_OF = ""
 
 
 def recipe() -> TokenizerTraining:
     return TokenizerTraining(
         name="tokenizer",
-        autoencoder=AutoencoderConfig(channels=32, frames=4, widths=(24, 48, 96), encoder_blocks=1, decoder_blocks=2),
+        autoencoder=AutoencoderConfig(channels=32, components=192, width=160, encoder_blocks=2, decoder_blocks=3),
         corpus=CorpusConfig(
             clips=2048, looks=2, chunk=64, channels=32, fit_clips=128, shapes=((1.0, ClipShape(17, 64, 64)),)
         ),
-        pieces=PieceConfig(frames=9, side=32, footage=FOOTAGE),
+        pieces=PieceConfig(frames=17, side=32, footage=FOOTAGE),
         steps=6000,
-        latents_of=LATENTS_OF,
+        begin_as="embedded",
         batch=8,
-        optimizer=OptimizerConfig(learning_rate=2e-3, warmup=20, cooldown=0.4, weight_decay=0.0, ema=0.995),
+        optimizer=OptimizerConfig(
+            learning_rate=1.5e-3, ends_rate=1.0, warmup=50, cooldown=0.5, weight_decay=0.0, ema=0.995
+        ),
         first_clips=256,
         growth=1.0,
         checkpoint_every=200,

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from langit.catalog import load_bundle, save_bundle
@@ -21,8 +20,8 @@ from langit.tokenizer.linear import boxes_of
 from langit.types import ClipShape, InputError
 from tests.tokenizer.test_tokenizers import footage
 
-SMALL = AutoencoderConfig(channels=6, frames=2, widths=(5, 7), encoder_blocks=1, decoder_blocks=2)
-CONFIGS = [SMALL, AutoencoderConfig(4, 4, (4, 3, 5), 2, 1), AutoencoderConfig(3, 1, (4,), 1, 1)]
+SMALL = AutoencoderConfig(6, (2, 4, 4), components=10, width=7, encoder_blocks=1, decoder_blocks=2)
+CONFIGS = [SMALL, AutoencoderConfig(4, (4, 8, 8), 12, 5, 2, 1), AutoencoderConfig(3, (1, 2, 2), 3, 4, 1, 1)]
 
 
 def tokenizer_of(config=SMALL, seed=0):
@@ -31,8 +30,9 @@ def tokenizer_of(config=SMALL, seed=0):
     network = Autoencoder(config).requires_grad_(False).eval()
     for tensor in network.state_dict().values():
         tensor.copy_(torch.randn(tensor.shape) * 0.7 / math.sqrt(max(1, math.prod(tensor.shape[1:]))))
-    network.into.mul_(0.1)  # it sums over all pixels of a box
-    network.spread.fill_(0.7)
+    network.basis.mul_(0.1)  # it sums over all pixels of a box
+    for name in ("deviation", "scale", "spread"):
+        getattr(network, name).fill_(0.7)
     return CausalTokenizer(network)
 
 
@@ -43,20 +43,20 @@ def close(one, two):
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: str(config.stride))
 @pytest.mark.parametrize("groups", [0, 1, 6])
 def test_a_stream_gives_what_the_whole_clip_gives(config, groups):
-    tokenizer, clip = tokenizer_of(config), footage(1 + groups * config.frames)
-    whole, _ = tokenizer.network.encode(fold(clip[None], config.frames))
+    tokenizer, clip = tokenizer_of(config), footage(1 + groups * config.stride[0])
+    whole, _ = tokenizer.network.encode(fold(clip[None], config.stride))
     latents = encode(tokenizer, clip)
     assert latents.shape == (config.channels, *latent_shape(tokenizer, ClipShape(*clip.shape[:3])))
     close(latents, whole[0].transpose(0, 1))
     frames, _ = tokenizer.network.decode(whole)
-    close(decode(tokenizer, latents), unfold(frames, config.frames)[0])
+    close(decode(tokenizer, latents), unfold(frames, config.stride)[0])
     assert decode(tokenizer, latents).shape == clip.shape
 
 
 @pytest.mark.parametrize("cuts", [(1,), (3,), (1, 2, 3, 4, 5, 6), (2, 5)])
 def test_pieces_of_any_length_give_what_the_whole_gives(cuts):
     network = tokenizer_of().network
-    groups = fold(footage(13)[None], 2)
+    groups = fold(footage(13)[None], SMALL.stride)
     whole, _ = network.encode(groups)
     shown, _ = network.decode(whole)
     memory = held = None
@@ -115,48 +115,54 @@ def test_a_stream_takes_no_more_frames_than_a_group_needs_and_refuses_what_is_le
         next(stream)
 
 
-def test_before_training_it_is_better_than_the_linear_tokenizer_it_is_fitted_from():
-    """With a fresh convolutional part, the neighbours of a box tell of its edges: never worse on what it is fitted to."""
+@pytest.fixture(scope="module")
+def fitted():
     clips = [footage(9, seed=seed) for seed in range(8)]
-    linear = LinearTokenizer.fit(torch.cat([boxes_of(clip, (2, 4, 4)) for clip in clips]), (2, 4, 4), 3)
-    network = Autoencoder(replace(SMALL, channels=3))
-    network.fit_linear(linear, clips)
-    tokenizer = CausalTokenizer(network)
-    close(encode(tokenizer, clips[0]), encode(linear, clips[0]))
-
-    def error(one):
-        return sum(float(F.mse_loss(decode(one, encode(one, clip))[1:], clip[1:])) for clip in clips)
-
-    assert error(tokenizer) < 0.97 * error(linear)
-
-
-def test_the_linear_part_of_the_decoder_solves_its_least_squares():
-    """No small change of it is better: its error is at a minimum, by finite differences."""
-    clips = [footage(9, seed=seed) for seed in range(3)]
     linear = LinearTokenizer.fit(torch.cat([boxes_of(clip, (2, 4, 4)) for clip in clips]), (2, 4, 4), 6)
-    network = Autoencoder(SMALL).requires_grad_(False)
+    torch.manual_seed(0)
+    network = Autoencoder(SMALL).requires_grad_(False).eval()
     network.fit_linear(linear, clips)
-    groups = fold(torch.stack(clips), 2)
-    latents, _ = network.encode(groups)
+    return linear, network, clips
 
-    def error():
-        return float(F.mse_loss(network.decode(latents)[0].double(), groups.double()))
 
-    least, out = error(), network.out.clone()
+def test_before_training_it_is_the_linear_tokenizer_that_it_is_fitted_from(fitted):
+    linear, network, clips = fitted
+    tokenizer = CausalTokenizer(network)
+    latents = encode(linear, clips[0])
+    close(encode(tokenizer, clips[0]), latents)
+    close(decode(tokenizer, latents), decode(linear, latents))
+
+
+def test_components_are_the_strongest_of_what_is_there_and_have_unit_variance_where_they_enter(fitted):
+    """They are orthonormal, and no other four beside the linear ones tell more of the clips."""
+    _, network, clips = fitted
+    close(network.basis.T @ network.basis, torch.eye(10))
+    groups = torch.cat([fold(clip[None], SMALL.stride)[:, 1:] for clip in clips])
+    found = network.components_of(groups) / network.deviation[:, None, None]
+    torch.testing.assert_close(found.square().mean((0, 1, 3, 4)), torch.ones(10), atol=1e-3, rtol=0)
+    told = network.components_of(groups)[:, :, 6:].square().sum()
+    linear = network.basis[:, :6]
     for seed in range(4):
-        network.out.copy_(
-            out + 0.02 * out.std() * torch.randn(out.shape, generator=torch.Generator().manual_seed(seed))
-        )
-        assert error() > least
+        nearby = network.basis[:, 6:] + 0.3 * torch.randn(96, 4, generator=torch.Generator().manual_seed(seed))
+        others = torch.linalg.qr(torch.cat([linear, nearby], 1)).Q[:, 6:]
+        centred = groups - network.mean[:, None, None]
+        assert torch.einsum("bgpyx,pk->bgkyx", centred, others).square().sum() < told
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"channels": 0}, {"frames": 0}, {"widths": ()}, {"widths": (4, 0)}, {"decoder_blocks": 0}, {"channels": 97}],
+    [
+        {"channels": 0},
+        {"stride": (0, 4, 4)},
+        {"width": 0},
+        {"decoder_blocks": 0},
+        {"components": 5},
+        {"components": 97},
+    ],
     ids=str,
 )
 def test_an_impossible_shape_is_told(wrong):
-    with pytest.raises(ValueError, match=r"at least 1|more than the numbers of a box"):
+    with pytest.raises(ValueError, match=r"are at least 1|as many components as channels"):
         replace(SMALL, **wrong)
 
 
@@ -222,11 +228,11 @@ def test_a_model_with_it_is_loaded_and_generates(tiny_bundle, model):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"shape": torch.tensor([5, 7])}, "is impossible"),
-        ({"shape": torch.tensor([5, 7, 7, 1, 2])}, "is impossible"),
-        ({"shape": torch.tensor([5, 0, 1, 2])}, "is impossible"),
+        ({"shape": torch.tensor([10, 7])}, "is four whole numbers, not 2"),
+        ({"shape": torch.tensor([5, 7, 1, 2])}, "is impossible"),
+        ({"shape": torch.tensor([10, 0, 1, 2])}, "is impossible"),
         ({"shape": None}, "the tensor shape is missing"),
-        ({"out": None}, "lack the tensor out"),
+        ({"basis": None}, "lack the tensor basis"),
         ({"mean": torch.zeros(95)}, "The tensor mean in"),
     ],
 )

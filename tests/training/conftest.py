@@ -31,7 +31,7 @@ def tiny(**changes: object) -> TokenizerTraining:
     """Twelve steps on pieces of 5 frames of 16x16, of 12 clips of 9 frames of 32x32."""
     config = TokenizerTraining(
         name="tiny-tokenizer",
-        autoencoder=AutoencoderConfig(channels=8, frames=4, widths=(4, 6, 8), decoder_blocks=1),
+        autoencoder=AutoencoderConfig(channels=8, components=48, width=16, encoder_blocks=1, decoder_blocks=1),
         corpus=CorpusConfig(
             clips=12, chunk=6, channels=8, fit_clips=4, stills=1, shapes=((1.0, ClipShape(9, 32, 32)),)
         ),

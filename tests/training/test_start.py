@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from langit.catalog import load_bundle
+from langit.packing import pack
 from langit.training import Stage, train
+from langit.training.loop import Model
 from langit.types import InputError
 from tests.conftest import tiny_training
 
@@ -54,3 +56,25 @@ def test_another_shape_and_a_missing_model_are_refused(begun, tmp_path, tiny_cor
         train(narrow, tmp_path / "a", corpus_folder=tiny_corpus, workers=0)
     with pytest.raises(InputError, match="runs/nothing"):
         train(replace(narrow, start="runs/nothing"), tmp_path / "b", corpus_folder=tiny_corpus, workers=0)
+
+
+def test_blocks_of_detail_that_are_added_later_begin_as_nothing(begun, tmp_path, tiny_corpus):
+    """With twice the blocks it says what it said, and the new ones learn; fewer than there are is another shape."""
+    shallow, deep = (going_on(begun, detail_width=32, detail_depth=depth) for depth in (1, 2))
+    assert train(shallow, tmp_path / "shallow", corpus_folder=tiny_corpus, workers=0) == 3
+    bundle = load_bundle(tmp_path / "shallow")
+    torch.manual_seed(0)
+    model = Model(deep).eval()
+    model.begin_as(bundle)
+    patches, layout = pack([torch.randn(deep.corpus.channels, 3, 4, 4)], deep.patch)
+    text, sigma = bundle.text.encode(["a red ball"]), torch.full((len(patches),), 0.5)
+    with torch.no_grad():
+        before, after = (one(patches, sigma, layout, text) for one in (bundle.transformer, model.transformer))
+    torch.testing.assert_close(after, before)
+    on = replace(deep, start=str(tmp_path / "shallow"))
+    assert train(on, tmp_path / "deep", corpus_folder=tiny_corpus, workers=0) == 3
+    added = load_bundle(tmp_path / "deep").transformer.detail.blocks[1]
+    assert added.ffn_out.weight.any()
+    assert added.attention.out.weight.any()
+    with pytest.raises(InputError, match="has another shape than the recipe"):
+        Model(shallow).begin_as(load_bundle(tmp_path / "deep"))

@@ -20,7 +20,7 @@ FARTHEST = 0.02  # of the latents' deviation: fp16 weights and the like
 def exchange_tokenizer(model: Path, tokenizer: Path, output: Path) -> None:
     """Write to `output`, which must not be there, the model with the tokenizer of a folder that training wrote.
 
-    `InputError` unless both make the same latents of the same frames (`TokenizerTraining.latents_of`).
+    `InputError` unless both make the same latents of the same frames (`TokenizerTraining.keep_latents`).
     """
     bundle, new = load_bundle(model), load_tokenizer(tokenizer)
     if not isinstance(bundle.config, BundleConfig):
@@ -38,7 +38,7 @@ def exchange_tokenizer(model: Path, tokenizer: Path, output: Path) -> None:
     if (new_latents - old_latents).abs().max() > FARTHEST * old_latents.std():
         raise InputError(
             f"The tokenizer in {tokenizer} makes other latents than those that the model in {model} was trained on. Train one "
-            "that keeps them, with latents_of in its recipe, or train the model anew on this one."
+            "that keeps them, with keep_latents in its recipe, or train the model anew on this one."
         )
     aside = output.with_name(f".{output.name}.part")
     shutil.rmtree(aside, ignore_errors=True)

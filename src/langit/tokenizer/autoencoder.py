@@ -1,14 +1,16 @@
-"""The network of the causal autoencoder: half-whitened linear patches, and what convolutions with a memory add to them.
+"""The network of the causal autoencoder: linear patches, and what convolutions with a memory add to them both ways.
 
-Frames come in groups (the lone first frame fills its group by repetition, and leaves it by the mean, as for pixel patches),
-folded into channels: all convolutions are two-dimensional, and every block also reads its own features of the group
-before. That memory is all the state there is, so a stream of any length needs the memory of one group, and the
-network gives the same whether it is shown a clip whole or in pieces of any length.
+Frames come in groups (the lone first frame fills its group by repetition, and leaves it by the mean, as for pixel patches), cut
+into the linear tokenizer's boxes. Both ways work on the grid of those boxes and speak in principal components, each in units
+of its deviation: the encoder sees many times as many of them as there are channels, the decoder gives back as many. So all
+that enters a convolution has unit variance, and a small motion, which is the faintest of components, is seen as well as the
+mean colour; convolutions over pixels learned nothing in the same time (dev/LOG.md).
 
-Both ways are a fixed linear part and a convolutional part whose last layer begins as zero. The linear parts are fitted
-before the first step: the principal components of the linear tokenizer one way, the least squares of each box from its own
-latent and the eight about it the other. (Features of the frame before: as in TAEHV, https://github.com/madebyollin/taehv.
-A linear way beside the convolutions: as in DC-AE, arXiv 2410.10733.)
+All convolutions are two-dimensional, and every block also reads its own features of the group before. That memory is all the
+state there is, so a stream of any length needs the memory of one group, and the network gives the same whether it is shown a
+clip whole or in pieces of any length. The last layer of both ways begins as zero, and then all is the linear tokenizer.
+(Features of the frame before: as in TAEHV, https://github.com/madebyollin/taehv. A linear way beside the convolutions: as in
+DC-AE, arXiv 2410.10733.)
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -25,11 +26,8 @@ from torch import Tensor, nn
 
 from langit.tokenizer.linear import LinearTokenizer
 
-FOLD = 2  # rows and columns of pixels that are channels from the start
-NEAR = 3  # rows and columns of latents that the linear part of the decoder sees
-RIDGE = 1e-6  # of the mean square of a latent
-FOLDED = "b g (t p q c) (y h) (x w)"
-BOX = "b g (t h p w q c) y x"  # the order of the linear tokenizer's boxes
+BOX = "b g (t h w c) y x"  # the order of the linear tokenizer's boxes
+FAINTEST = 1e-3  # least deviation of a component, in pixels of [-1, 1]
 Memory = Sequence[Tensor]
 """Per block, its features of the group before, (B, 1, D, h, w)."""
 
@@ -39,203 +37,172 @@ class AutoencoderConfig:
     """The shape of the autoencoder. ValueError where it is impossible."""
 
     channels: int = 32
-    frames: int = 4  # to a latent
-    widths: tuple[int, ...] = (32, 64, 128)  # features at 1/2, 1/4, 1/8 ... of the height and width
-    encoder_blocks: int = 1  # at each of those sizes
-    decoder_blocks: int = 2
+    stride: tuple[int, int, int] = (4, 8, 8)  # frames, rows and columns to a latent
+    components: int = 192  # of a box of pixels, that the encoder sees and the decoder gives
+    width: int = 192  # features of a box
+    encoder_blocks: int = 2
+    decoder_blocks: int = 3
 
     def __post_init__(self) -> None:
-        counts = (self.channels, self.frames, *self.widths, self.encoder_blocks, self.decoder_blocks)
-        if not self.widths or min(counts) < 1:
-            raise ValueError(f"channels, frames, widths and blocks are at least 1, and there is a width; not {self}")
-        if self.channels > 3 * math.prod(self.stride):
-            raise ValueError(f"{self.channels} channels are more than the numbers of a box of {self.stride} pixels")
+        counts = (self.channels, *self.stride, self.components, self.width, self.encoder_blocks, self.decoder_blocks)
+        if min(counts) < 1:
+            raise ValueError(f"channels, stride, components, width and blocks are at least 1; not {self}")
+        if not self.channels <= self.components <= self.pixels:
+            raise ValueError(
+                f"there are at least as many components as channels, {self.channels}, and at most as many as numbers in a "
+                f"box of {self.stride} pixels, {self.pixels}; not {self.components}"
+            )
 
     @property
-    def stride(self) -> tuple[int, int, int]:
-        """Frames, rows and columns to a latent."""
-        return self.frames, FOLD ** len(self.widths), FOLD ** len(self.widths)
+    def pixels(self) -> int:
+        """Numbers in a box."""
+        return 3 * math.prod(self.stride)
 
 
-def convolve(x: Tensor, matrix: Tensor, bias: Tensor, size: int, stride: int = 1, padding: int = 0) -> Tensor:
-    """A convolution over the pictures of (B, G, inputs, h, w); the kernels lie in a matrix (outputs, inputs * size * size)."""
-    kernels = matrix.unflatten(1, (-1, size, size))
-    seen = F.conv2d(x.flatten(0, 1), kernels, bias, stride, padding)
-    shaped: Tensor = seen.unflatten(0, x.shape[:2])
-    return shaped
+class Convolution(nn.Conv2d):
+    """A convolution over the pictures of (B, G, inputs, h, w)."""
 
-
-class Convolution(nn.Module):
-    """A convolution of pictures whose kernels lie in a matrix, so that Muon takes it as one."""
-
-    def __init__(self, inputs: int, outputs: int, size: int, stride: int = 1, gain: float = 1.0):
-        super().__init__()
-        self.size, self.stride = size, stride
-        deviation = gain / math.sqrt(inputs * size * size)
-        self.weight = nn.Parameter(torch.randn(outputs, inputs * size * size) * deviation)
-        self.bias = nn.Parameter(torch.zeros(outputs))
+    def __init__(self, inputs: int, outputs: int, size: int):
+        super().__init__(inputs, outputs, size, padding=size // 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, G, inputs, h, w) -> (B, G, outputs, h / stride, w / stride)"""
-        padding = self.size // 2 if self.stride == 1 else 0
-        return convolve(x, self.weight, self.bias, self.size, self.stride, padding)
+        """(B, G, inputs, h, w) -> (B, G, outputs, h, w)"""
+        shaped: Tensor = super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return shaped
+
+    def begin_as_nothing(self) -> Convolution:
+        """Itself, with zeros."""
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
+        return self
 
 
 class Block(nn.Module):
-    """Adds to features what it reads from them and from those of the group before."""
+    """Adds to features what it reads from them, from their neighbours, and from the same of the group before."""
 
     def __init__(self, width: int):
         super().__init__()
-        self.read = Convolution(2 * width, width, 3, gain=math.sqrt(2))
-        self.write = Convolution(width, width, 3, gain=0.0)
+        self.read = Convolution(2 * width, width, 3)
+        self.write = Convolution(width, width, 1).begin_as_nothing()
 
     def forward(self, x: Tensor, before: Tensor | None) -> tuple[Tensor, Tensor]:
         """(B, G, D, h, w) and the features of the group before them -> the same shape, and what to remember."""
         before = torch.zeros_like(x[:, :1]) if before is None else before
         past = torch.cat([before, x[:, :-1]], 1)
-        return x + self.write(F.silu(self.read(torch.cat([x, past], 2)))), x[:, -1:]
-
-
-class Level(nn.Module):
-    """A way in, then the blocks of one size."""
-
-    def __init__(self, enter: nn.Module, width: int, num_blocks: int):
-        super().__init__()
-        self.enter = enter
-        self.blocks = nn.ModuleList(Block(width) for _ in range(num_blocks))
+        seen = F.silu(torch.cat([x, past], 2))
+        return x + self.write(F.silu(self.read(seen))), x[:, -1:]
 
 
 class Way(nn.Module):
-    """Levels one after another and a last layer: the convolutional part of either way."""
+    """The convolutional part of either way: a layer in, blocks, and a layer out that begins as nothing."""
 
-    def __init__(self, levels: list[Level], leave: Convolution):
+    def __init__(self, inputs: int, width: int, num_blocks: int, outputs: int):
         super().__init__()
-        self.levels = nn.ModuleList(levels)
-        self.leave = leave
+        self.enter = Convolution(inputs, width, 3)
+        self.blocks = nn.ModuleList(Block(width) for _ in range(num_blocks))
+        self.leave = Convolution(width, outputs, 1).begin_as_nothing()
 
-    def forward(self, x: Tensor, memory: Memory | None, seen: Tensor | None = None) -> tuple[Tensor, Memory]:
-        """(B, G, inputs, h, w) and the memory of the groups before them -> outputs, and what to remember.
-
-        `seen` is added to the features of the last level before its blocks.
-        """
+    def forward(self, x: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
+        """(B, G, inputs, h, w) and the memory of the groups before them -> outputs, and what to remember."""
         kept: list[Tensor] = []
-        for index, level in enumerate(self.levels):
-            assert isinstance(level, Level)
-            x = level.enter(x)
-            if seen is not None and index == len(self.levels) - 1:
-                x = x + seen
-            for block in level.blocks:
-                x, last = block(x, None if memory is None else memory[len(kept)])
-                kept.append(last)
+        x = self.enter(x)
+        for number, block in enumerate(self.blocks):
+            x, last = block(x, None if memory is None else memory[number])
+            kept.append(last)
         return self.leave(F.silu(x)), kept
 
 
 class Autoencoder(nn.Module):
-    """Folded groups (B, G, frames * 12, H / 2, W / 2) <-> latents (B, G, C, h, w) of mean 0 and variance 1 over all channels."""
+    """Groups of boxes (B, G, pixels, h, w) <-> latents (B, G, C, h, w) of mean 0 and variance 1 over all channels."""
 
-    mean: Tensor  # of the pixels of a box
-    into: Tensor  # (pixels of a box, C): a box less its mean -> its latent
-    out: Tensor  # (pixels of a box, C * 9): a latent and the eight about it -> the box less its mean
+    mean: Tensor  # (pixels,): of a box
+    basis: Tensor  # (pixels, K): principal components, strongest first; the first C are the linear tokenizer's
+    deviation: Tensor  # (K,): of each component's coefficient
+    scale: Tensor  # (C,): the linear tokenizer's, of its latents
     shift: Tensor  # (C,): mean of the latents before it is taken out
     spread: Tensor  # (): their deviation over all channels
 
     def __init__(self, config: AutoencoderConfig):
         super().__init__()
         self.config = config
-        box, pixels = config.frames * 3 * FOLD**2, 3 * math.prod(config.stride)
-        fine_to_coarse = list(pairwise(config.widths))
-        into = [Convolution(box, config.widths[0], 3), *(Convolution(a, b, 2, 2) for a, b in fine_to_coarse)]
-        out = [
-            Convolution(config.channels, config.widths[-1], 3),
-            *(nn.Sequential(Convolution(b, 4 * a, 1), nn.PixelShuffle(2)) for a, b in fine_to_coarse[::-1]),
-        ]
-        self.encoder = Way(
-            [Level(enter, width, config.encoder_blocks) for enter, width in zip(into, config.widths, strict=True)],
-            Convolution(config.widths[-1], config.channels, 3, gain=0.0),
-        )
-        self.decoder = Way(
-            [Level(enter, width, config.decoder_blocks) for enter, width in zip(out, config.widths[::-1], strict=True)],
-            Convolution(config.widths[0], box, 3, gain=0.0),
-        )
-        self.look = Convolution(box, config.widths[0], 3)  # at what the linear part made of the latents
-        self.register_buffer("mean", torch.zeros(pixels))
-        self.register_buffer("into", torch.zeros(pixels, config.channels))
-        self.register_buffer("out", torch.zeros(pixels, config.channels * NEAR**2))
+        self.encoder = Way(config.components, config.width, config.encoder_blocks, config.channels)
+        self.decoder = Way(config.channels, config.width, config.decoder_blocks, config.components)
+        self.register_buffer("mean", torch.zeros(config.pixels))
+        self.register_buffer("basis", torch.zeros(config.pixels, config.components))
+        self.register_buffer("deviation", torch.ones(config.components))
+        self.register_buffer("scale", torch.ones(config.channels))
         self.register_buffer("shift", torch.zeros(config.channels))
         self.register_buffer("spread", torch.ones(()))
 
     @torch.no_grad()
     def fit_linear(self, linear: LinearTokenizer, clips: Iterable[Tensor]) -> None:
-        """Set the linear parts: the tokenizer's one way, least squares over clips (F, H, W, 3) in [-1, 1] the other."""
-        assert linear.stride == self.config.stride
-        self.mean.copy_(linear.mean)
-        self.into.copy_(linear.components / linear.scale)
-        num = self.out.shape[1]
-        squares, products = torch.zeros(num, num).double(), torch.zeros(num, len(self.mean)).double()
+        """Begin as a linear tokenizer; the finer components are those of what it leaves of clips (F, H, W, 3)."""
+        assert (linear.stride, linear.channels) == (self.config.stride, self.config.channels)
+        pixels, channels, count = self.config.pixels, self.config.channels, 0
+        left, squares = torch.zeros(pixels, pixels).double(), torch.zeros(channels).double()
         for clip in clips:
-            boxes = self._boxes(fold(clip[None], self.config.frames))
-            latents = torch.einsum("bgpyx,pc->bgcyx", boxes, self.into)
-            near = rearrange(F.unfold(_surrounded(latents)[0], NEAR), "g k n -> (g n) k").double()
-            squares += near.T @ near
-            products += near.T @ rearrange(boxes, "1 g p y x -> (g y x) p").double()
-        ridge = RIDGE * squares.diagonal().mean() * torch.eye(num)
-        self.out.copy_(torch.linalg.solve(squares + ridge, products).T)
+            boxes = rearrange(fold(clip[None], linear.stride)[:, 1:], "1 g p y x -> p (g y x)")
+            centred = boxes - linear.mean[:, None]
+            found = linear.components.T @ centred
+            rest = (centred - linear.components @ found).double()
+            left += rest @ rest.T
+            squares += found.double().square().sum(1)
+            count += boxes.shape[1]
+        variance, vectors = torch.linalg.eigh(left / max(count, 1))  # ascending
+        finer = self.config.components - channels
+        self.mean.copy_(linear.mean)
+        self.basis.copy_(torch.cat([linear.components, vectors.flip(1)[:, :finer].float()], 1))
+        variance = torch.cat([squares / max(count, 1), variance.flip(0)[:finer]])
+        self.deviation.copy_(variance.clamp(min=FAINTEST**2).sqrt())
+        self.scale.copy_(linear.scale)
 
-    def encode(self, groups: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
+    def encode(self, boxes: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
         """Groups and the memory of those before them -> latents, and the memory for those after them."""
-        raw, memory = self.encode_raw(groups, memory)
+        raw, memory = self.encode_raw(self.components_of(boxes), memory)
         return (raw - self.shift[:, None, None]) / self.spread, memory
 
-    def encode_raw(self, groups: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
-        """Latents before their statistics are taken out."""
-        added, memory = self.encoder(groups, memory)
-        return added + torch.einsum("bgpyx,pc->bgcyx", self._boxes(groups), self.into), memory
+    def components_of(self, boxes: Tensor) -> Tensor:
+        """Groups of boxes -> coefficients of their components, (B, G, K, h, w)."""
+        return torch.einsum("bgpyx,pk->bgkyx", boxes - self.mean[:, None, None], self.basis)
+
+    def encode_raw(self, components: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
+        """Coefficients -> latents before their statistics are taken out."""
+        added, memory = self.encoder(components / self.deviation[:, None, None], memory)
+        return components[:, :, : self.config.channels] / self.scale[:, None, None] + added, memory
 
     def decode(self, latents: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
         """Latents and the memory of those before them -> groups, and the memory for those after them."""
-        raw = latents * self.spread + self.shift[:, None, None]
-        boxes = convolve(_surrounded(raw), self.out, self.mean, NEAR)
-        linear = rearrange(boxes, f"{BOX} -> {FOLDED}", **self._sizes)
-        added, memory = self.decoder(raw, memory, self.look(linear))
-        return linear + added, memory
+        components, memory = self.decode_raw(latents * self.spread + self.shift[:, None, None], memory)
+        return torch.einsum("bgkyx,pk->bgpyx", components, self.basis) + self.mean[:, None, None], memory
 
-    def _boxes(self, groups: Tensor) -> Tensor:
-        """Folded groups -> the linear tokenizer's boxes of pixels less their mean, (B, G, pixels of a box, h, w)."""
-        boxes = rearrange(groups, f"{FOLDED} -> {BOX}", **self._sizes)
-        return boxes - self.mean[:, None, None]
-
-    @property
-    def _sizes(self) -> dict[str, int]:
-        t, h, w = self.config.stride
-        return {"t": t, "p": FOLD, "q": FOLD, "c": 3, "h": h // FOLD, "w": w // FOLD}
+    def decode_raw(self, raw: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
+        """Latents with their statistics -> coefficients of components, (B, G, K, h, w)."""
+        known = raw * self.scale[:, None, None]
+        deviation, channels = self.deviation[:, None, None], self.config.channels
+        found, memory = self.decoder(known / deviation[:channels], memory)
+        return F.pad(known, (0, 0, 0, 0, 0, self.config.components - channels)) + found * deviation, memory
 
 
-def _surrounded(latents: Tensor) -> Tensor:
-    """With the outermost latents repeated about the edge, so that a piece of a clip is seen much as the whole is."""
-    edge = NEAR // 2
-    return F.pad(latents, (edge, edge, edge, edge, 0, 0), mode="replicate")
+def fold(frames: Tensor, stride: tuple[int, int, int]) -> Tensor:
+    """Clips (B, 1 + G * t, H, W, 3) -> groups of boxes (B, 1 + G, pixels of a box, h, w)."""
+    first = frames[:, :1].expand(-1, stride[0], -1, -1, -1)
+    return fold_groups(torch.cat([first, frames[:, 1:]], 1), stride)
 
 
-def fold(frames: Tensor, per_group: int) -> Tensor:
-    """Clips (B, 1 + G * per_group, H, W, 3) -> groups (B, 1 + G, per_group * 12, H / 2, W / 2)."""
-    first = frames[:, :1].expand(-1, per_group, -1, -1, -1)
-    return fold_groups(torch.cat([first, frames[:, 1:]], 1), per_group)
+def fold_groups(frames: Tensor, stride: tuple[int, int, int]) -> Tensor:
+    """Whole groups (B, G * t, H, W, 3) -> (B, G, pixels of a box, h, w)."""
+    t, h, w = stride
+    return rearrange(frames, f"b (g t) (y h) (x w) c -> {BOX}", t=t, h=h, w=w)
 
 
-def fold_groups(frames: Tensor, per_group: int) -> Tensor:
-    """Whole groups (B, G * per_group, H, W, 3) -> (B, G, per_group * 12, H / 2, W / 2)."""
-    pattern = "b (g t) (y p) (x q) c -> b g (t p q c) y x"
-    return rearrange(frames, pattern, t=per_group, p=FOLD, q=FOLD)
-
-
-def unfold(groups: Tensor, per_group: int) -> Tensor:
+def unfold(boxes: Tensor, stride: tuple[int, int, int]) -> Tensor:
     """Groups of a clip from its start -> its frames, the first by the mean of its group."""
-    frames = unfold_groups(groups, per_group)
-    first = reduce(frames[:, :per_group], "b t h w c -> b 1 h w c", "mean")
-    return torch.cat([first, frames[:, per_group:]], 1)
+    frames = unfold_groups(boxes, stride)
+    first = reduce(frames[:, : stride[0]], "b t h w c -> b 1 h w c", "mean")
+    return torch.cat([first, frames[:, stride[0] :]], 1)
 
 
-def unfold_groups(groups: Tensor, per_group: int) -> Tensor:
-    """(B, G, per_group * 12, H / 2, W / 2) -> whole groups (B, G * per_group, H, W, 3)."""
-    pattern = "b g (t p q c) y x -> b (g t) (y p) (x q) c"
-    return rearrange(groups, pattern, t=per_group, p=FOLD, q=FOLD)
+def unfold_groups(boxes: Tensor, stride: tuple[int, int, int]) -> Tensor:
+    """(B, G, pixels of a box, h, w) -> whole groups (B, G * t, H, W, 3)."""
+    t, h, w = stride
+    return rearrange(boxes, f"{BOX} -> b (g t) (y h) (x w) c", t=t, h=h, w=w)

@@ -21,7 +21,7 @@ from langit.tokenizer.autoencoder import (
 )
 
 SHAPE = "shape"
-"""The tensor that keeps the widths and, last, the numbers of blocks: the rest of the shape is the stride and the channels."""
+"""The tensor that keeps the components, the width and the numbers of blocks; a folder knows stride and channels anyway."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class CausalTokenizer:
         for frame in frames:
             group = [frame] * per_group if memory is None and not group else [*group, frame]
             if len(group) == per_group:
-                folded = fold_groups(torch.stack(group).to(like)[None], per_group)
+                folded = fold_groups(torch.stack(group).to(like)[None], self.stride)
                 latents, memory = self.network.encode(folded, memory)
                 yield latents[0].transpose(0, 1).float().cpu()
                 group = []
@@ -58,17 +58,16 @@ class CausalTokenizer:
     @torch.no_grad()
     def decode_stream(self, latents: Iterable[Tensor]) -> Iterator[Tensor]:
         """Latent frames (C, 1, h, w) -> groups of frames (1 or t, H, W, 3)."""
-        per_group, like = self.stride[0], self.network.mean
         memory: Memory | None = None
         for index, latent in enumerate(latents):
-            groups, memory = self.network.decode(latent.to(like).transpose(0, 1)[None], memory)
-            frames = unfold_groups(groups, per_group)[0].float().cpu()
+            groups, memory = self.network.decode(latent.to(self.network.mean).transpose(0, 1)[None], memory)
+            frames = unfold_groups(groups, self.stride)[0].float().cpu()
             yield frames.mean(0, keepdim=True) if index == 0 else frames
 
     def tensors(self) -> dict[str, Tensor]:
         """What a folder keeps."""
         config = self.network.config
-        shape = torch.tensor([*config.widths, config.encoder_blocks, config.decoder_blocks])
+        shape = torch.tensor([config.components, config.width, config.encoder_blocks, config.decoder_blocks])
         return {SHAPE: shape, **self.network.state_dict()}
 
     @classmethod
@@ -97,8 +96,6 @@ class CausalTokenizer:
 def _config(stride: tuple[int, int, int], channels: int, tensors: dict[str, Tensor]) -> AutoencoderConfig:
     if SHAPE not in tensors:
         raise ValueError(f"the tensor {SHAPE} is missing")
-    *widths, encoder_blocks, decoder_blocks = (int(count) for count in tensors[SHAPE].flatten())
-    config = AutoencoderConfig(channels, stride[0], tuple(widths), encoder_blocks, decoder_blocks)
-    if config.stride != stride:
-        raise ValueError(f"its {len(widths)} widths make a stride of {config.stride}, not {stride}")
-    return config
+    if tensors[SHAPE].numel() != 4:
+        raise ValueError(f"the tensor {SHAPE} is four whole numbers, not {tensors[SHAPE].numel()}")
+    return AutoencoderConfig(channels, stride, *(int(count) for count in tensors[SHAPE].flatten()))

@@ -69,14 +69,22 @@ class Model(nn.Module):
     def begin_as(self, bundle: Bundle) -> None:
         """With the weights of a model that is there; detail that it lacks starts as nothing. `InputError` for another shape."""
         here, there = self.transformer.config, bundle.config.transformer
-        grown = dataclasses.replace(there, **{name: getattr(here, name) for name in DETAIL if not there.detail_width})
-        if grown != here or not isinstance(bundle.text, PromptEncoder) or bundle.text.config != self.text.config:
+        gained = ("detail_depth",) if there.detail_width else DETAIL
+        grown = dataclasses.replace(there, **{name: getattr(here, name) for name in gained})
+        same = grown == here and (not there.detail_width or there.detail_depth <= here.detail_depth)
+        if not same or not isinstance(bundle.text, PromptEncoder) or bundle.text.config != self.text.config:
             raise InputError(
                 f"The model {bundle.config.name} has another shape than the recipe that begins with it; name one that was "
                 "trained by the recipe that this one builds on."
             )
         self.transformer.load_state_dict({**self.transformer.state_dict(), **bundle.transformer.state_dict()})
         self.text.load_state_dict(bundle.text.state_dict())
+        if there.detail_width and self.transformer.detail is not None:
+            for block in self.transformer.detail.blocks[there.detail_depth :]:
+                assert isinstance(block, DetailBlock)
+                for layer in (block.attention.out, block.ffn_out):
+                    nn.init.zeros_(layer.weight)
+                    nn.init.zeros_(layer.bias)
 
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Over the patches that are not held, by weight: mean squared velocity error (`flow.velocity_loss`), and naming's."""

@@ -40,13 +40,15 @@ class TokenizerTraining:
     autoencoder: AutoencoderConfig
     corpus: CorpusConfig  # the simulated clips; their linear tokenizer is what the autoencoder begins as
     steps: int
-    latents_of: str = ""  # a model on linear patches: its latents stay as they are, and only the way back is trained
+    begin_as: str = ""  # a model whose linear tokenizer it begins as; where empty, the corpus's own
+    keep_latents: bool = False  # whether the latents stay as they begin, and only the way back is trained
     pieces: PieceConfig = PieceConfig()
     batch: int = 8  # pieces to a step
-    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=2e-3, warmup=20, weight_decay=0.0)
+    noise: float = 0.1  # that latents get before they are decoded, in shares of their deviation
+    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1.5e-3, ends_rate=1.0, warmup=50, weight_decay=0.0)
     first_clips: int = 256  # clips that must exist before the first step
     growth: float = 1.0  # clips that each step adds to those drawn from, until all are
-    fitted: int = 192  # clips that the linear part of the decoder is fitted to
+    fitted: int = 192  # clips that the components are fitted to
     measured: int = 16  # clips that the latents' statistics and the samples are taken from
     checkpoint_every: int = 200  # steps
     samples_every: int = 1000  # steps
@@ -73,6 +75,10 @@ class TokenizerTraining:
                 )
         if piece.footage and piece.side > piece.scale:
             raise InputError(f"Pieces of {piece.side} pixels do not fit into footage of {piece.scale}.")
+        if not 0 <= self.noise < 1:
+            raise InputError(
+                f"The noise on latents is a share of their deviation, from 0 to below 1; not {self.noise}."
+            )
         if min(self.steps, self.batch, self.fitted, self.measured) < 1:
             raise InputError("Steps, batch, and the clips to fit to and to measure are at least 1.")
         if max(self.fitted, self.measured) > theirs.clips:

@@ -1,17 +1,18 @@
 """The training of the causal autoencoder.
 
-Read `_train`, then `_learn`; `run` has what is the same for every training. The loss is the mean squared error of pixels: what it
-sharpens first is what moves.
+Read `_train`, then `losses`; `run` has what is the same for every training. The loss that is told is the mean squared error of
+pixels: what it sharpens first is what moves.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -21,11 +22,10 @@ from langit.catalog.find import find_model
 from langit.catalog.tokenizers import save_tokenizer
 from langit.media import contact_sheet, write
 from langit.tokenizer import CausalTokenizer, LinearTokenizer, decode, encode
-from langit.tokenizer.autoencoder import Autoencoder, fold, unfold
+from langit.tokenizer.autoencoder import Autoencoder, fold
 from langit.training.checkpoint import load_state
 from langit.training.corpus import open_corpus
-from langit.training.muon import SharedMuon
-from langit.training.parallel import ALONE, Team, joined
+from langit.training.parallel import Team, joined
 from langit.training.pieces import PixelCorpus, RealFootage, pieces_ahead
 from langit.training.run import Course, Learner, go_on
 from langit.training.tokenizer_config import TokenizerTraining
@@ -33,6 +33,9 @@ from langit.types import InputError, Video
 
 SHOWN = 6
 """Clips on a sheet of samples."""
+EMPHASIS = 0.5
+"""On faint components: 0 counts the error of pixels, 2 every component's share of its variance alike."""
+NOISE = 0x4015E
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,9 @@ def _train(
     if state is None:
         corpus.wait_for(config.fitted)
         model.fit_linear(linear_of(config, corpus), (_floats(corpus, index) for index in range(config.fitted)))
-    model.encoder.requires_grad_(not config.latents_of)
+    model.encoder.requires_grad_(not config.keep_latents)
     model.to(team.device)
-    learner = Learner(config, model, make_optimizers(config, model, team), team)
+    learner = Learner(config, model, make_optimizers(config, model), team)
     if state is not None:
         learner.load(state)
 
@@ -106,7 +109,7 @@ def _train(
         save_tokenizer(output, CausalTokenizer(learner.ema), training)
 
     def prepare() -> None:
-        if not config.latents_of:
+        if not config.keep_latents:
             corpus.wait_for(config.measured)
             measure(learner.ema, [_floats(corpus, index) for index in range(config.measured)])
 
@@ -139,25 +142,24 @@ def _real_footage(config: TokenizerTraining, output: Path, team: Team) -> RealFo
 
 def linear_of(config: TokenizerTraining, corpus: PixelCorpus) -> LinearTokenizer:
     """The linear tokenizer that the autoencoder begins as; `InputError` when the model named has another kind or shape."""
-    tokenizer = load_bundle(find_model(config.latents_of)).tokenizer if config.latents_of else corpus.tokenizer
+    tokenizer = load_bundle(find_model(config.begin_as)).tokenizer if config.begin_as else corpus.tokenizer
     shape = config.autoencoder.stride, config.autoencoder.channels
     if not isinstance(tokenizer, LinearTokenizer) or (tokenizer.stride, tokenizer.channels) != shape:
         raise InputError(
-            f"The latents of {config.latents_of} are {type(tokenizer).__name__}'s, of stride {tokenizer.stride} and "
-            f"{tokenizer.channels} channels; the recipe's autoencoder keeps linear ones of {shape[0]} and {shape[1]}."
+            f"The tokenizer of {config.begin_as} is a {type(tokenizer).__name__} of stride {tokenizer.stride} and "
+            f"{tokenizer.channels} channels; the recipe's autoencoder begins as a linear one of {shape[0]} and {shape[1]}."
         )
     return tokenizer
 
 
-def make_optimizers(config: TokenizerTraining, model: Autoencoder, team: Team = ALONE) -> list[torch.optim.Optimizer]:
-    """Muon for the kernels, which lie in matrices; AdamW for the biases (dev/LOG.md: AdamW alone learned nothing in 200 steps)."""
+def make_optimizers(config: TokenizerTraining, model: Autoencoder) -> list[torch.optim.Optimizer]:
+    """AdamW for the kernels, and for the biases. Muon learns as much in a step, and takes twice as long (dev/LOG.md)."""
     c = config.optimizer
     trained = [p for p in model.parameters() if p.requires_grad]
-    matrices = [p for p in trained if p.ndim == 2]
-    others = [p for p in trained if p.ndim != 2]
+    kernels, biases = ([p for p in trained if (p.ndim > 1) == wanted] for wanted in (True, False))
     return [
-        SharedMuon(matrices, c.learning_rate, c.weight_decay, team),
-        torch.optim.AdamW(others, c.learning_rate * c.ends_rate, betas=c.betas, weight_decay=0.0, fused=True),
+        torch.optim.AdamW(kernels, c.learning_rate, betas=c.betas, weight_decay=c.weight_decay, fused=True),
+        torch.optim.AdamW(biases, c.learning_rate * c.ends_rate, betas=c.betas, weight_decay=0.0, fused=True),
     ]
 
 
@@ -167,24 +169,42 @@ def _learn(config: TokenizerTraining, learner: Learner[Autoencoder], pieces: Ten
         nothing = torch.zeros((), device=pieces.device, requires_grad=True)
         return learner.descend(nothing * 1, nothing, step)
     with torch.autocast("cuda", torch.bfloat16, enabled=pieces.is_cuda):
-        shown = reconstruct(learner.model, pieces)
-    loss = F.mse_loss(shown.float(), pieces) * (len(pieces) / config.batch)
-    return learner.descend(loss, loss, step)
+        objective, error = losses(learner.model, pieces, _noise(config, step, learner.team), config.noise)
+    share = len(pieces) / config.batch
+    return learner.descend(objective * share, error * share, step)
 
 
-def reconstruct(model: Autoencoder, clips: Tensor) -> Tensor:
-    """Clips (B, F, H, W, 3) there and back."""
-    per_group = model.config.frames
-    latents, _ = model.encode(fold(clips, per_group))
-    groups, _ = model.decode(latents)
-    return unfold(groups, per_group)
+def losses(model: Autoencoder, pieces: Tensor, noise: Iterator[torch.Generator], level: float) -> tuple[Tensor, Tensor]:
+    """Of pieces (B, F, H, W, 3), there and back: what is minimised, and the mean squared error of pixels.
+
+    The latents get noise of `level` times their own deviation, so that all that they say is said aloud: a generator makes small
+    errors. Against noise, and with the strength of all channels together held, the best linear way is the half-whitened one.
+    What is minimised is the error of components, the faint ones counting more than in pixels.
+    """
+    boxes = fold(pieces, model.config.stride)
+    true = model.components_of(boxes)
+    raw, _ = model.encode_raw(true)
+    drawn = torch.stack([torch.randn(raw.shape[1:], generator=one) for one, _ in zip(noise, pieces, strict=True)])
+    found, _ = model.decode_raw(raw + level * raw.detach().std() * drawn.to(raw))
+    apart = (found - true).float().square()
+    emphasis = (model.deviation / model.deviation[0]) ** -EMPHASIS
+    beyond = (boxes - model.mean[:, None, None]).square().sum() - true.square().sum()  # what no component tells
+    return (apart * emphasis[:, None, None]).mean(), (apart.sum() + beyond) / boxes.numel()
+
+
+def _noise(config: TokenizerTraining, step: int, team: Team) -> Iterator[torch.Generator]:
+    """A generator of its own for each piece of this process's share."""
+    for number in range(team.rank, config.batch, team.size):
+        seed = np.random.SeedSequence((config.seed, step, NOISE, number)).generate_state(1, np.uint64)[0]
+        yield torch.Generator().manual_seed(int(seed >> np.uint64(1)))
 
 
 @torch.no_grad()
 def measure(model: Autoencoder, clips: Sequence[Tensor]) -> None:
     """Set the statistics of the latents from clips (F, H, W, 3): means by channel, one deviation for all."""
     like = model.mean
-    found = [model.encode_raw(fold(clip.to(like)[None], model.config.frames))[0][0] for clip in clips]
+    boxes = [fold(clip.to(like)[None], model.config.stride) for clip in clips]
+    found = [model.encode_raw(model.components_of(one))[0][0] for one in boxes]
     values = torch.cat([latents.transpose(0, 1).flatten(1) for latents in found], 1).double()  # (C, n)
     model.shift.copy_(values.mean(1))
     model.spread.copy_(values.var(1, correction=0).mean().sqrt())

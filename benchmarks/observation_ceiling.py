@@ -1,6 +1,6 @@
 """What prompt following says of the simulator's own clips (its ceiling), of shuffled prompts (chance), and how long it takes.
 
-    python benchmarks/observation_ceiling.py --clips 400 --workers 8 --seed 70
+    python benchmarks/observation_ceiling.py --clips 400 --seed 91
     python benchmarks/observation_ceiling.py --floors 6      # instead: physics, permanence and stability, of so many clips
 
 Every worker asks scenes of another seed. Prints how many scenes of the test split were passed over, since their clips do

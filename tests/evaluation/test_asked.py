@@ -18,6 +18,7 @@ from langit.evaluation.asked import (
     tells_light_side,
     tells_relation,
     tells_shape,
+    tells_size,
 )
 from langit.evaluation.prompts import asked_happenings, expectation_of, is_decidable, sight_of
 from langit.evaluation.scenes import Length, make_scene
@@ -80,6 +81,42 @@ def test_the_side_of_the_light_is_asked_where_a_shadow_shows_it():
     assert not tells_light_side(sight_of(replace(sight.scene, trajectory=away)))
 
 
+def test_the_side_of_a_high_light_is_not_asked():
+    sight = stage(make_thing("cube", "large", "matte", "red"))
+    high = replace(sight.scene.light, direction=(-0.4, 0.0, 0.917))
+    assert not tells_light_side(sight_of(replace(sight.scene, light=high)))
+
+
+def test_a_size_is_asked_where_the_usual_camera_tells_it_and_the_thing_is_whole():
+    sight = stage(make_thing("cube", "medium", "matte", "red"))
+    usual = replace(sight.camera, positions=sight.camera.positions * np.array([1, 1, 0], np.float32) + [0, 0, 2])
+    plain = sight_of(replace(sight.scene, camera=usual))
+    assert tells_size(plain, 0)
+    higher = replace(usual, positions=usual.positions * np.array([1, 1, 1.12], np.float32))
+    assert not tells_size(sight_of(replace(sight.scene, camera=higher)), 0)
+    assert not tells_size(replace(plain, truth=replace(plain.truth, visible_share=plain.visible_share * 0.9)), 0)
+
+
+def test_a_flight_that_skims_the_ground_is_not_asked():
+    sight = stage(make_thing("cube", "medium", "matte", "red"))
+    flies, told = Happening(0.0, "flies", 0, direction="right"), []
+    for height in (0.1, 0.6):
+        path = sight.positions.copy()
+        path[:, 0, 0] = np.linspace(-1.5, 1.5, LENGTH.frames)
+        path[1:, 0, 2] += height
+        moving = replace(sight.scene.trajectory, positions=path)
+        told.append(tells_happening(sight_of(replace(sight.scene, trajectory=moving)), flies))
+    assert told == [False, True]
+
+
+def test_a_relation_is_not_asked_of_what_is_half_hidden():
+    sight = stage(make_thing("cube", "medium", "matte", "red"), make_thing("ball", "medium", "matte", "blue"))
+    relation = Relation("left_of", 0, 1)
+    assert tells_relation(sight, relation)
+    hidden = replace(sight.truth, visible_share=sight.visible_share * np.array([1, 0.5], np.float32))
+    assert not tells_relation(replace(sight, truth=hidden), relation)
+
+
 def test_the_camera_is_asked_where_the_ground_has_grain():
     sight = stage(make_thing("cube", "medium", "matte", "red"), ground="tiles")
     assert tells_camera(sight)
@@ -116,10 +153,12 @@ def test_hits_at_about_one_time_are_not_asked():
     scene = next(scene for seed in range(200) if (scene := plan(seed, split="train")).event == "topple")
     sight = sight_of(scene)
     hits = [h for h in sight.facts.happenings if h.kind == "hits"]
-    first = replace(hits[0], subject=scene.actors[0])
+    ways = np.linalg.norm(np.ptp(sight.positions, axis=0), axis=-1)
+    furthest = max((k for k in range(len(ways)) if k != scene.actors[0]), key=lambda k: float(ways[k]))
+    first = replace(hits[0], subject=scene.actors[0], object=furthest, time=0.5)
     rolls = Happening(0.0, "rolls", first.subject, direction="left")
     count = []
-    for later in (0.1, 2.0):
+    for later in (0.1, 0.6):
         told = (rolls, first, replace(first, time=first.time + later))
         chosen = asked_happenings(replace(sight, facts=replace(sight.facts, happenings=told)))
         count.append(sum(h.kind == "hits" for h in chosen))

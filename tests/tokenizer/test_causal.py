@@ -33,6 +33,8 @@ def tokenizer_of(config=SMALL, seed=0):
     network.basis.mul_(0.1)  # it sums over all pixels of a box
     for name in ("deviation", "scale", "spread"):
         getattr(network, name).fill_(0.7)
+    for weight in network.parameters():
+        weight.copy_(weight.half())  # as folders keep them
     return CausalTokenizer(network)
 
 

@@ -28,25 +28,30 @@ from langit.types import Frames
 SIDE = 64  # pixels of the shorter side of the frames that the rules look at
 NOMINAL_HEIGHTS = {"eye level": 2.0, "low angle": 0.8, "high angle": 4.9}
 """Metres of a camera at each angle, in the middle of what it may be: all that a prompt tells of scale."""
-SIZE_MARGIN = 0.16  # of the log of metres, by which a size must look nearer to what it is than to any other
-SIZE_PIXELS, MATERIAL_PIXELS, SHAPE_PIXELS = 90, 150, 100
+SIZE_MARGIN = 0.25  # of the log of metres, by which a size must look nearer to what it is than to any other
+WHOLE, WHOLE_FRAMES = 0.97, 0.5  # of a thing, that is seen; in so much of the clip, of what is measured
+SIZE_PIXELS, MATERIAL_PIXELS, SHAPE_PIXELS = 90, 150, 130
+UNCUT = 0.9  # of a thing, that is seen in some frames where its shape is asked
 MOVING = ("rolls", "slides", "rolls_down", "falls", "flies")
 AIRBORNE = ("flies", "swings", "rolls_down", "falls", "bounces")
-LIKE_OTHERS = {"cone": 160, "pyramid": 160, "egg": 200}
+LIKE_OTHERS = {"cone": 200, "pyramid": 200, "egg": 250}
 """Pixels that it takes to tell a cone from a pyramid, and an egg from a ball."""
-UNEVEN = 12.0  # levels by which a thing's pixels would change otherwise than all alike, were it metal or were it not
+UNEVEN = 16.0  # levels by which a thing's pixels would change otherwise than all alike, were it metal or were it not
 LONGER = 1.15  # times its shorter axis, that an egg must look long in some frames
 FEWEST_PIXELS, CLEAR_FRAMES = 40, 4  # of a thing that is told; in so many frames
-STANDS_OUT = 12.0  # levels of colour between a thing and what is about it on the screen
+STANDS_OUT = 15.0  # levels of colour between a thing and what is about it on the screen
 ABOUT = 3  # pixels
-ASIDE, DEEPER = 0.20, 1.5  # of the frame, metres: of a relation (told from 0.15 and 1.0 on)
+ASIDE, DEEPER = 0.20, 1.8  # of the frame, metres: of a relation (told from 0.15 and 1.0 on)
+UNHIDDEN = 0.65  # of a thing, that is seen in the first frame where a relation is asked
+ALOFT_FLIGHT = 0.3  # metres over the ground, of a flight: what skims the ground looks as if it slid
 ALOFT = 0.3  # metres over the ground, from which on nothing tells how far away a thing is
 TRAVEL, DROP, FLIGHT, RISE, STRUCK = 1.0, 0.8, 1.4, 0.3, 0.6  # metres, and metres per second of what is hit
 HIDDEN_FRAMES = 3
 SHIFT = 6.0  # pixels that a camera that stays would see a moving thing go
-CLEARER = 1.3  # times the other component of its velocity, of the direction in which something moves
+CLEARER = 1.7  # times the other component of its velocity, of the direction in which something moves
 TURNING = 5.0  # levels that a turning thing's pixels change from frame to frame
 OPENING_FRAMES = (0, 3, 6)  # that show the side of the light
+SHADOW_REACH = 0.6  # times what casts it, of a shadow's way aside: that of a high light lies beneath its thing
 SHADOW_PIXELS, SHADOW_LEVELS = (
     120,
     12,
@@ -135,6 +140,8 @@ def tells_size(sight: Sight, k: int) -> bool:
         return False  # nothing tells how far away it is
     if sight.facts.camera_move == "rise" or sight.most(k) < SIZE_PIXELS or not tells_shape(sight, k):
         return False
+    if float((sight.visible_share[:, k] > WHOLE).mean()) < WHOLE_FRAMES:
+        return False
     size = sight.thing(k).size
     height = float(np.median(sight.camera.positions[:, 2]))
     looks = SIZES[size] * NOMINAL_HEIGHTS[sight.facts.camera_angle] / height
@@ -149,19 +156,27 @@ def tells_material(sight: Sight, k: int) -> bool:
     """Whether the thing is large enough, and would look otherwise than brighter or darker, were it metal or were it not."""
     if sight.most(k) < MATERIAL_PIXELS:
         return False
+    others = ("matte", "rubber") if sight.thing(k).material == "metal" else ("metal",)
+    return all(_uneven(sight, k, other) >= UNEVEN for other in others)
+
+
+def _uneven(sight: Sight, k: int, material: str) -> float:
+    """Levels by which the thing's pixels would change otherwise than all alike, were it of another material."""
     things = list(sight.scene.things)
-    things[k] = replace(things[k], material="matte" if things[k].material == "metal" else "metal")
+    things[k] = replace(things[k], material=material)
     uneven = []
     for frame in sight.best(k)[:3]:
         apart = sight.otherwise(replace(sight.scene, things=tuple(things)), [frame])[0][sight.mask(k)[frame]]
         uneven.append(np.abs(apart - apart.mean(0)).mean())
-    return float(np.mean(uneven)) >= UNEVEN
+    return float(np.mean(uneven))
 
 
 def tells_shape(sight: Sight, k: int) -> bool:
-    """Whether the thing is large enough for its shape; more is asked of those that differ from others by little."""
+    """Whether the thing is large enough for its shape and not cut; more is asked of those that differ from others by little."""
     shape = sight.thing(k).shape
     if shape == "cylinder" and sight.facts.camera_angle == "low angle":  # from its side it is a square
+        return False
+    if int((sight.visible_share[:, k] > UNCUT).sum()) < min(CLEAR_FRAMES, len(sight.frames)):
         return False
     if shape == "egg" and not _looks_long(sight, k):
         return False
@@ -184,7 +199,7 @@ def tells_relation(sight: Sight, relation: Relation) -> bool:
     a, b = relation.subject, relation.object
     if relation.kind == "on":  # that something is on a ramp is told by what it does there
         return "ramp" not in (sight.thing(a).shape, sight.thing(b).shape)
-    if min(sight.pixels[0, [a, b]]) < FEWEST_PIXELS:
+    if min(sight.pixels[0, [a, b]]) < FEWEST_PIXELS or min(sight.visible_share[0, [a, b]]) < UNHIDDEN:
         return False
     if relation.kind in ("left_of", "right_of"):
         across = sight.truth.centroids[0, :, 0]
@@ -195,15 +210,17 @@ def tells_relation(sight: Sight, relation: Relation) -> bool:
     return abs(float(depth[0, a] - depth[0, b])) >= DEEPER
 
 
-def _aloft(sight: Sight, k: int) -> float:
-    """Metres under a thing in the first frame."""
-    turn = sight.scene.trajectory.quaternions[:1, k]
-    return float(sight.positions[0, k, 2] - depths_below_centre(sight.thing(k), turn)[0])
+def _aloft(sight: Sight, k: int, frame: int = 0) -> float:
+    """Metres under a thing in a frame."""
+    turn = sight.scene.trajectory.quaternions[frame : frame + 1, k]
+    return float(sight.positions[frame, k, 2] - depths_below_centre(sight.thing(k), turn)[0])
 
 
 def tells_light_side(sight: Sight) -> bool:
-    """Whether the ground would look otherwise, were the light on any other side, and is not seen too slantwise."""
-    if sight.facts.camera_angle == "low angle":
+    """Whether the light throws its shadows aside, the ground would look otherwise, were it on any other side, and is not seen
+    too slantwise."""
+    x, y, z = sight.scene.light.direction
+    if sight.facts.camera_angle == "low angle" or math.hypot(x, y) < SHADOW_REACH * z:
         return False
     others = [side for side in LIGHT_SIDES if side != sight.facts.light_side]
     frames = [frame for frame in OPENING_FRAMES if frame < len(sight.frames)]
@@ -262,15 +279,17 @@ def tells_happening(sight: Sight, happening: Happening) -> bool:
         case "falls":
             return float(seen[:, 2].max() - seen[:, 2].min()) >= DROP
         case "flies":
-            return along >= FLIGHT
+            return along >= FLIGHT and max(_aloft(sight, k, int(frame)) for frame in shown) >= ALOFT_FLIGHT
         case "bounces":
             low = int(np.argmin(path[start : start + 3, 2])) + start
             return float(path[low:, 2].max() - path[low, 2]) >= RISE
         case "hits":
             assert happening.object is not None
-            velocities = sight.scene.trajectory.velocities
-            struck = velocities[max(start - 1, 0) : start + 3, happening.object].astype(np.float64)
-            return float(np.linalg.norm(struck - struck[0], axis=-1).max()) >= STRUCK
+            velocities, before = sight.scene.trajectory.velocities, max(start - 1, 0)
+            struck = velocities[before : start + 3, happening.object].astype(np.float64)
+            after = np.flatnonzero(sight.visible_share[before:, happening.object] > 0.4) + before
+            goes = len(after) > 1 and _shift(sight, happening.object, after) >= SHIFT / 2
+            return goes and float(np.linalg.norm(struck - struck[0], axis=-1).max()) >= STRUCK
         case "goes_behind":
             return int((sight.visible_share[start:, k] < 0.15).sum()) >= HIDDEN_FRAMES
         case _:

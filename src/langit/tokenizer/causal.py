@@ -65,10 +65,12 @@ class CausalTokenizer:
             yield frames.mean(0, keepdim=True) if index == 0 else frames
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a folder keeps."""
+        """What a folder keeps: what was learned in half precision."""
         config = self.network.config
         shape = torch.tensor([config.components, config.width, config.encoder_blocks, config.decoder_blocks])
-        return {SHAPE: shape, **self.network.state_dict()}
+        learned = {name for name, _ in self.network.named_parameters()}
+        kept = {name: x.half() if name in learned else x for name, x in self.network.state_dict().items()}
+        return {SHAPE: shape, **kept}
 
     @classmethod
     def shapes(

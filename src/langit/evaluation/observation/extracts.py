@@ -21,6 +21,7 @@ from torch import Tensor
 from langit.evaluation.observation.backdrop import gather, read_backdrop
 from langit.evaluation.observation.films import Film
 from langit.evaluation.observation.fit import worn
+from langit.evaluation.observation.fitting import stops_on_interrupt
 from langit.evaluation.observation.judge import are_things
 from langit.evaluation.observation.lamp import pictures_of
 from langit.evaluation.observation.moves import Evidence
@@ -115,7 +116,8 @@ def read_extracts(folder: Path) -> Iterator[Extract]:
 def make_extracts(films: Path, folder: Path) -> None:
     """Make what is missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    for source in sorted(films.glob("*.films")):
+    every = sorted(films.glob("*.films"))
+    for number, source in enumerate(every, 1):
         path = folder / f"{source.stem}.extracts"
         if not path.is_file():
             first = int(source.stem)
@@ -123,7 +125,7 @@ def make_extracts(films: Path, folder: Path) -> None:
             aside = path.with_suffix(".part")
             aside.write_bytes(pickle.dumps(made))
             aside.rename(path)
-            print(path.name, flush=True)
+            print(f"{path.name}, {number} of {len(every)}", flush=True)
 
 
 def main() -> None:
@@ -134,7 +136,8 @@ def main() -> None:
     torch.set_num_threads(1)
     from langit.evaluation.observation import extracts  # pickles name the module, and this one is named __main__
 
-    extracts.make_extracts(arguments.films, arguments.extracts)
+    with stops_on_interrupt():
+        extracts.make_extracts(arguments.films, arguments.extracts)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from langit.evaluation.observation.fitting import stops_on_interrupt
 from langit.simulator.camera import axes
 from langit.simulator.facts import read_facts
 from langit.simulator.plans import plan
@@ -112,7 +113,8 @@ def main() -> None:
     torch.set_num_threads(1)
     from langit.evaluation.observation import films  # pickles name the module, and this one is named __main__
 
-    films.make_films(arguments.folder, arguments.count, arguments.first)
+    with stops_on_interrupt():
+        films.make_films(arguments.folder, arguments.count, arguments.first)
 
 
 if __name__ == "__main__":

@@ -12,26 +12,25 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
 from langit.evaluation.observation.films import Film, camera_numbers, log_depth, read_films
+from langit.evaluation.observation.fitting import Course, fit_network, stops_on_interrupt
 from langit.evaluation.observation.segmenter import FIRST_COLOUR, HEADS, SCENE_HEADS, WEIGHTS, Segmenter
 from langit.simulator.world import COLOURS, GROUNDS, LIGHTS, Scene
 
 FRAMES_OF_FILM = 2  # to a batch
 WEIGHT = {"what": 1.0, "depth": 0.5, "light_time": 0.1, "ground": 0.1, "camera": 0.3}
 OF_THING, OF_SMALL = 3.0, 150.0  # more weight of a thing's pixels; pixels of a thing below which they weigh more still
-SAVE_EVERY = 500
+ROUND = 500  # steps
+ROUNDS_OF_SEED = 1000  # no two rounds draw the same frames
 
 
 def labels_of(scene: Scene) -> NDArray[np.int64]:
@@ -112,46 +111,24 @@ def loss_of(network: Segmenter, frames: Tensor, labels: dict[str, Tensor], weigh
 def fit(
     films: Path, path: Path, *, steps: int, goes_on: bool = False, batch: int = 16, peak: float = 4e-3, seed: int = 0
 ) -> None:
-    """Fit for `steps` steps, from where an earlier call was stopped."""
+    """Fit for `steps` steps, up to a whole round, from where an earlier call was stopped."""
     torch.manual_seed(seed)
-    network = Segmenter().train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if goes_on:
-        network.load_state_dict({name: value.float() for name, value in load_file(path).items()}, strict=False)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=peak, weight_decay=0.01, betas=(0.9, 0.99))
-    kept = path.with_suffix(".checkpoint")
-    start = 0
-    if kept.exists():
-        stored = torch.load(kept)
-        network.load_state_dict(stored["network"])
-        optimizer.load_state_dict(stored["optimizer"])
-        start = stored["step"]
-    batches = Batches(read_films(films), seed + start)
-    began, recent = time.process_time(), dict.fromkeys(WEIGHT, 0.0)
-    for step in range(start, steps):
-        for group in optimizer.param_groups:
-            group["lr"] = peak * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * step / steps))
-        parts = loss_of(network, *batches.draw(batch))
-        optimizer.zero_grad()
-        torch.stack(list(parts.values())).sum().backward()
-        optimizer.step()
-        recent = {name: 0.98 * recent[name] + 0.02 * float(value.detach()) for name, value in parts.items()}
-        if step % 100 == 99:
-            told = "  ".join(f"{name} {value:.4f}" for name, value in recent.items())
-            print(f"step {step + 1} of {steps}, {time.process_time() - began:.0f} s: {told}", flush=True)
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-            state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
-            torch.save(state, aside := kept.with_suffix(f".{os.getpid()}.part"))
-            aside.rename(kept)
-            save_weights(network, path)
-    kept.unlink(missing_ok=True)
+    network = Segmenter().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    course = Course(max(1, math.ceil(steps / ROUND)), ROUND, peak, decay=0.01, seed=seed, goes_on=goes_on)
+    every = read_films(films)
+    recent = dict.fromkeys(WEIGHT, 0.0)
 
+    def losses(number: int) -> Iterator[Tensor]:
+        batches = Batches(every, ROUNDS_OF_SEED * seed + number)
+        for _ in range(ROUND):
+            parts = loss_of(network, *batches.draw(batch))
+            for name, value in parts.items():
+                recent[name] += 0.02 * (float(value.detach()) - recent[name])
+            yield torch.stack(list(parts.values())).sum()
 
-def save_weights(network: torch.nn.Module, path: Path) -> None:
-    """Half precision, written aside and renamed."""
-    state = {name: value for name, value in network.state_dict().items() if "num_batches" not in name}
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    save_file({name: value.half().contiguous() for name, value in state.items()}, aside)
-    aside.rename(path)
+    fit_network(
+        network, path, course, losses, lambda: "  ".join(f"{name} {value:.4f}" for name, value in recent.items())
+    )
 
 
 def main() -> None:
@@ -164,14 +141,15 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name(WEIGHTS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    fit(
-        arguments.films,
-        arguments.output,
-        steps=arguments.steps,
-        goes_on=arguments.goes_on,
-        peak=arguments.peak,
-        seed=arguments.seed,
-    )
+    with stops_on_interrupt():
+        fit(
+            arguments.films,
+            arguments.output,
+            steps=arguments.steps,
+            goes_on=arguments.goes_on,
+            peak=arguments.peak,
+            seed=arguments.seed,
+        )
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 
     python -m langit.evaluation.observation.fit_judge extracts/
 
-takes about half a minute of one CPU core and writes `judge.safetensors` beside this file.
+takes about half a minute of one CPU core and writes `judge.safetensors` beside this file: two
+networks that answer together. Those that are shipped were fitted one after the other, on the same footage.
 """
 
 from __future__ import annotations
 
 import argparse
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +18,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from langit.evaluation.observation.council import Council
 from langit.evaluation.observation.extracts import Extract
-from langit.evaluation.observation.fit import save_weights
-from langit.evaluation.observation.judge import WEIGHTS, Judge
+from langit.evaluation.observation.fitting import Course, fit_network, shuffled, stops_on_interrupt
+from langit.evaluation.observation.judge import MEMBERS, WEIGHTS, Judge
 
 HELD = 12  # one of so many films is held out
 
@@ -47,33 +50,24 @@ def fit(extracts: Path, path: Path, *, epochs: int, size: int = 128, peak: float
             count += 1
     data, wanted, films = torch.cat(numbers), torch.cat(labels), torch.cat(film_of)
     known, held = (films % HELD != 0).nonzero()[:, 0], (films % HELD == 0).nonzero()[:, 0]
-    network = Judge()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=peak, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, total_steps=epochs * (len(known) // size))
-    for epoch in range(epochs):
-        network.train()
-        for chosen in known[torch.randperm(len(known))].split(size):
-            if len(chosen) == size:
-                found = network(data[chosen] + 0.02 * torch.randn(size, data.shape[1]))
-                loss = functional.binary_cross_entropy_with_logits(found, wanted[chosen])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-        if epoch % 5 == 4 or epoch + 1 == epochs:
-            network.eval()
-            with torch.no_grad():
-                told = network(data[held]) > 0
-            right = told == (wanted[held] > 0.5)
-            films_right = np.ones(count, bool)
-            films_right[films[held][~right].numpy()] = False
-            share = films_right[::HELD].mean()
-            print(
-                f"epoch {epoch + 1} of {epochs}, held out: {float(right.float().mean()):.2%} of chains "
-                f"({float(wanted[held].mean()):.1%} are things), all of a film's {share:.1%}",
-                flush=True,
-            )
-            save_weights(network, path)
+    network = Council(Judge, MEMBERS)
+    course = Course(epochs, len(known) // size, peak, decay=0.02)
+
+    def losses(_: int) -> Iterator[Tensor]:
+        for chosen in shuffled(known, size):
+            found = network(data[chosen] + 0.02 * torch.randn(size, data.shape[1]))
+            yield functional.binary_cross_entropy_with_logits(found, wanted[chosen].expand_as(found))
+
+    def told() -> str:
+        right = (network(data[held]).mean(0) > 0) == (wanted[held] > 0.5)
+        films_right = np.ones(count, bool)
+        films_right[films[held][~right].numpy()] = False
+        return (
+            f"held out: {float(right.float().mean()):.2%} of chains ({float(wanted[held].mean()):.1%} are things), all of a "
+            f"film's {films_right[::HELD].mean():.1%}"
+        )
+
+    fit_network(network, path, course, losses, told, tell_every=5)
 
 
 def main() -> None:
@@ -83,7 +77,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name(WEIGHTS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    fit(arguments.extracts, arguments.output, epochs=arguments.epochs)
+    with stops_on_interrupt():
+        fit(arguments.extracts, arguments.output, epochs=arguments.epochs)
 
 
 if __name__ == "__main__":

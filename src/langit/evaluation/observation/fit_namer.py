@@ -11,18 +11,16 @@ from __future__ import annotations
 import argparse
 import math
 import pickle
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
 from langit.evaluation.observation.extracts import Extract
-from langit.evaluation.observation.fit import save_weights
+from langit.evaluation.observation.fitting import Course, fit_network, stops_on_interrupt
 from langit.evaluation.observation.namer import CHANNELS, CUT, NAMES, NUM_NUMBERS, WEIGHTS, Namer, usual_height
 from langit.evaluation.observation.segmenter import SEEN_SHAPES
 from langit.simulator.world import MATERIALS, SIZES, Thing
@@ -101,32 +99,23 @@ def fit(
     seed: int = 0,
 ) -> None:
     torch.manual_seed(seed)
-    rng, began = np.random.default_rng(seed), time.process_time()
     every = tracks_of(extracts, films)
     held, tracks = every[::HELD], [track for k, track in enumerate(every) if k % HELD]
     network = Namer()
-    if goes_on:
-        network.load_state_dict({name: value.float() for name, value in load_file(path).items()}, strict=False)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=peak, weight_decay=0.03)
-    steps = epochs * max(1, len(tracks) // size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, total_steps=steps, pct_start=0.08)
-    for epoch in range(epochs):
-        network.train()
-        for cuts, numbers, there, labels in batches(tracks, size, rng):
+    course = Course(epochs, max(1, len(tracks) // size), peak, decay=0.03, seed=seed, goes_on=goes_on)
+
+    def losses(number: int) -> Iterator[Tensor]:
+        for cuts, numbers, there, labels in batches(tracks, size, np.random.default_rng([seed, number])):
             mirrored = torch.rand(len(cuts), 1, 1, 1, 1) < 0.5
             cuts = torch.where(mirrored, cuts.flip(4), cuts)
-            cuts[:, :, :3] = cuts[:, :, :3] * (1 + 0.05 * torch.randn(len(cuts), 1, 1, 1, 1)) + 0.02 * torch.randn(
-                len(cuts), 1, 3, 1, 1
-            )
-            loss = loss_of(network, cuts, numbers + 0.03 * torch.randn_like(numbers[:, :1]), there, labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-        network.eval()
-        told = ", ".join(f"{name} {share:.1%}" for name, share in right(network, held).items())
-        print(f"epoch {epoch + 1} of {epochs}, {time.process_time() - began:.0f} s, held out: {told}", flush=True)
-        save_weights(network, path)
+            brighter = 1 + 0.05 * torch.randn(len(cuts), 1, 1, 1, 1)
+            cuts[:, :, :3] = cuts[:, :, :3] * brighter + 0.02 * torch.randn(len(cuts), 1, 3, 1, 1)
+            yield loss_of(network, cuts, numbers + 0.03 * torch.randn_like(numbers[:, :1]), there, labels)
+
+    def told() -> str:
+        return "held out: " + ", ".join(f"{name} {share:.1%}" for name, share in right(network, held).items())
+
+    fit_network(network, path, course, losses, told)
 
 
 @torch.no_grad()
@@ -155,15 +144,16 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name(WEIGHTS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    fit(
-        arguments.extracts,
-        arguments.films,
-        arguments.output,
-        epochs=arguments.epochs,
-        goes_on=arguments.goes_on,
-        peak=arguments.peak,
-        seed=arguments.seed,
-    )
+    with stops_on_interrupt():
+        fit(
+            arguments.extracts,
+            arguments.films,
+            arguments.output,
+            epochs=arguments.epochs,
+            goes_on=arguments.goes_on,
+            peak=arguments.peak,
+            seed=arguments.seed,
+        )
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """Fits the reader of happenings on tracks of simulated films, after `fit`, `extracts` and `fit_scene`.
 
     python -m langit.evaluation.observation.fit_reader extracts/
+    python -m langit.evaluation.observation.fit_reader extracts/ --member 1
 
-takes about a minute of one CPU core and writes `reader.safetensors` beside this file.
+each take about two minutes of one CPU core and write `reader.safetensors` and `reader2.safetensors` beside this file.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import accumulate
 from pathlib import Path
@@ -22,7 +23,7 @@ from torch.nn import functional
 from langit.evaluation.observation.backdrop import read_backdrop, steadied
 from langit.evaluation.observation.extracts import Extract, read_extracts
 from langit.evaluation.observation.films import SIZE
-from langit.evaluation.observation.fit import save_weights
+from langit.evaluation.observation.fitting import Course, fit_network, shuffled, stops_on_interrupt
 from langit.evaluation.observation.happenings import (
     DIRECTED,
     KINDS,
@@ -163,11 +164,11 @@ def together(stories: Sequence[Story]) -> Story:
     return Story(**{name: torch.cat(part) for name, part in parts.items()})
 
 
-def losses(network: Reader, story: Story, generator: torch.Generator | None) -> dict[str, Tensor]:
+def losses(network: Reader, story: Story, *, spoiled: bool) -> dict[str, Tensor]:
     numbers, pairs = story.numbers, story.pairs
-    if generator is not None:
-        numbers = numbers + 0.04 * torch.randn(numbers.shape, generator=generator)
-        pairs = pairs + 0.04 * torch.randn(pairs.shape, generator=generator)
+    if spoiled:
+        numbers = numbers + 0.04 * torch.randn(numbers.shape)
+        pairs = pairs + 0.04 * torch.randn(pairs.shape)
     found = network.follow(numbers)
     kinds, times, ways = network.alone(found)
     asked = story.asked > 0
@@ -192,42 +193,40 @@ def _timed(logits: Tensor, frames: Tensor) -> Tensor:
 
 def fit(extracts: Path, path: Path, *, epochs: int, size: int = 24, peak: float = 2e-3, seed: int = 0) -> None:
     torch.manual_seed(seed)
-    began, generator = time.process_time(), torch.Generator().manual_seed(seed)
+    began = time.process_time()
     rng = np.random.default_rng(seed)
     every = [story for one in read_extracts(extracts) if (story := story_of(one, rng)) is not None]
     held, known = together(every[::HELD]), [story for k, story in enumerate(every) if k % HELD]
     known += [mirrored(story) for story in known]
     print(f"{len(known)} films with those in the mirror, {time.process_time() - began:.0f} s", flush=True)
     network = Reader()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=peak, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, peak, total_steps=epochs * (len(known) // size), pct_start=0.08
-    )
-    for epoch in range(epochs):
-        network.train()
-        order = torch.randperm(len(known), generator=generator).tolist()
-        for first in range(0, len(known) - size + 1, size):
-            story = together([known[k] for k in order[first : first + size]])
-            total = torch.stack(list(losses(network, story, generator).values())).sum()
-            optimizer.zero_grad()
-            total.backward()
-            optimizer.step()
-            schedule.step()
-        network.eval()
-        with torch.no_grad():
-            told = ", ".join(f"{name} {float(part):.4f}" for name, part in losses(network, held, None).items())
-        print(f"epoch {epoch + 1} of {epochs}, {time.process_time() - began:.0f} s, held out: {told}", flush=True)
-        save_weights(network, path)
+    course = Course(epochs, len(known) // size, peak, decay=0.05, seed=seed)
+
+    def rounds_losses(_: int) -> Iterator[Tensor]:
+        for chosen in shuffled(torch.arange(len(known)), size):
+            story = together([known[k] for k in chosen.tolist()])
+            yield torch.stack(list(losses(network, story, spoiled=True).values())).sum()
+
+    def told() -> str:
+        parts = losses(network, held, spoiled=False)
+        return "held out: " + ", ".join(f"{name} {float(part):.4f}" for name, part in parts.items())
+
+    fit_network(network, path, course, rounds_losses, told)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("extracts", type=Path)
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_name(WEIGHTS))
+    parser.add_argument("--epochs", type=int, default=13)
+    parser.add_argument(
+        "--member", type=int, choices=range(len(WEIGHTS)), default=0, help="which of the readers; its seed"
+    )
+    parser.add_argument("--output", type=Path, default=None)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    fit(arguments.extracts, arguments.output, epochs=arguments.epochs)
+    with stops_on_interrupt():
+        path = arguments.output or Path(__file__).with_name(WEIGHTS[arguments.member])
+        fit(arguments.extracts, path, epochs=arguments.epochs, seed=arguments.member)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ takes about a minute of one CPU core and writes `moves.safetensors` and `lamp.sa
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch.nn import functional
 
 from langit.evaluation.observation import lamp, moves
 from langit.evaluation.observation.extracts import read_extracts
-from langit.evaluation.observation.fit import save_weights
+from langit.evaluation.observation.fitting import Course, fit_network, shuffled, stops_on_interrupt
 from langit.evaluation.observation.lamp import Lamp
 from langit.evaluation.observation.moves import Mover, drifts_of, mirrored_drifts, mirrored_move, numbers_of
 from langit.simulator.world import CAMERA_MOVES, LIGHT_SIDES
@@ -40,6 +39,7 @@ def fit_moves(extracts: Path, path: Path, *, epochs: int) -> None:
         ]
         labels += [one.facts.camera_move, mirrored_move(one.facts.camera_move)]
     data = torch.from_numpy(np.stack(inputs))
+    torch.manual_seed(0)
     network = Mover()
     network.mean.copy_(data.mean(0))
     network.spread.copy_(data.std(0) + 1e-3)
@@ -68,6 +68,7 @@ def fit_lamp(extracts: Path, path: Path, *, epochs: int) -> None:
     def spoil(numbers: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
         return numbers + 0.1 * torch.randn_like(numbers), wanted
 
+    torch.manual_seed(0)
     _fit(Lamp(), torch.cat(inputs), torch.cat(labels), path, epochs, 128, 3e-3, spoil, torch.cat(film_of))
 
 
@@ -83,31 +84,20 @@ def _fit(
     film_of: Tensor,
 ) -> None:
     """Films (of inputs: `film_of`) are held out whole."""
-    torch.manual_seed(0)
-    began = time.process_time()
     is_held = film_of % HELD == 0
     known, held = torch.nonzero(~is_held)[:, 0], torch.nonzero(is_held)[:, 0]
-    optimizer = torch.optim.AdamW(network.parameters(), lr=peak, weight_decay=0.02)
-    steps = epochs * (len(known) // size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, total_steps=steps, pct_start=0.08)
-    for epoch in range(epochs):
-        network.train()
-        for chosen in known[torch.randperm(len(known))].split(size):
-            if len(chosen) == size:
-                cut, wanted = spoil(inputs[chosen].float(), labels[chosen])
-                loss = functional.cross_entropy(network(cut), wanted, label_smoothing=0.02)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-        if epoch % max(1, epochs // 6) == 0 or epoch + 1 == epochs:
-            network.eval()
-            with torch.no_grad():
-                told = torch.cat([network(inputs[some].float()) for some in held.split(256)])
-            right = float((told.argmax(1) == labels[held]).float().mean())
-            told_time = f"{time.process_time() - began:.0f} s"
-            print(f"{path.stem}, epoch {epoch + 1} of {epochs}, {told_time}, held out: {right:.1%}", flush=True)
-            save_weights(network, path)
+    course = Course(epochs, len(known) // size, peak, decay=0.02)
+
+    def losses(_: int) -> Iterator[Tensor]:
+        for chosen in shuffled(known, size):
+            cut, wanted = spoil(inputs[chosen].float(), labels[chosen])
+            yield functional.cross_entropy(network(cut), wanted, label_smoothing=0.02)
+
+    def told() -> str:
+        found = torch.cat([network(inputs[some].float()) for some in held.split(256)])
+        return f"held out: {float((found.argmax(1) == labels[held]).float().mean()):.1%}"
+
+    fit_network(network, path, course, losses, told, tell_every=max(1, epochs // 6))
 
 
 def main() -> None:
@@ -118,10 +108,11 @@ def main() -> None:
     parser.add_argument("--only", choices=("both", "moves", "lamp"), default="both")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    if arguments.only in ("both", "moves"):
-        fit_moves(arguments.extracts, arguments.output / moves.WEIGHTS, epochs=60)
-    if arguments.only in ("both", "lamp"):
-        fit_lamp(arguments.extracts, arguments.output / lamp.WEIGHTS, epochs=arguments.epochs)
+    with stops_on_interrupt():
+        if arguments.only in ("both", "moves"):
+            fit_moves(arguments.extracts, arguments.output / moves.WEIGHTS, epochs=60)
+        if arguments.only in ("both", "lamp"):
+            fit_lamp(arguments.extracts, arguments.output / lamp.WEIGHTS, epochs=arguments.epochs)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
     python -m langit.evaluation.observation.fit_sizes extracts/ films/
 
-takes less than a minute of one CPU core and writes `sizes.safetensors` beside this file.
+takes less than a minute of one CPU core and writes `sizes.safetensors` beside this file: two
+networks that answer together. Those that are shipped were fitted one after the other, on the same footage.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ from __future__ import annotations
 import argparse
 import math
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from langit.evaluation.observation.council import Council
 from langit.evaluation.observation.extracts import Extract
-from langit.evaluation.observation.fit import save_weights
+from langit.evaluation.observation.fitting import Course, fit_network, shuffled, stops_on_interrupt
 from langit.evaluation.observation.namer import usual_height
 from langit.evaluation.observation.segmenter import SEEN_SHAPES
-from langit.evaluation.observation.sizes import WEIGHTS, Measurer, numbers_of
+from langit.evaluation.observation.sizes import MEMBERS, WEIGHTS, Measurer, numbers_of
 from langit.simulator.world import SIZES
 
 HELD = 12  # one of so many films is held out
@@ -57,37 +60,31 @@ def fit(extracts: Path, films: Path, path: Path, *, epochs: int, size: int = 64,
     torch.manual_seed(0)
     numbers, logs, film_of = tracks_of(extracts, films)
     known, held = (film_of % HELD != 0).nonzero()[:, 0], (film_of % HELD == 0).nonzero()[:, 0]
-    network = Measurer()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=peak, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, total_steps=epochs * (len(known) // size))
-    for epoch in range(epochs):
-        network.train()
-        for chosen in known[torch.randperm(len(known))].split(size):
-            if len(chosen) == size:
-                spoiled = numbers[chosen] + 0.03 * torch.randn(size, numbers.shape[1])
-                loss = (network(spoiled) - logs[chosen]).abs().mean()
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-        if epoch % 5 == 4 or epoch + 1 == epochs:
-            network.eval()
-            with torch.no_grad():
-                apart = (network(numbers[held]) - logs[held]).abs()
-            told = f"mean {float(apart.mean()):.3f}, median {float(apart.median()):.3f}"
-            print(f"epoch {epoch + 1} of {epochs}, held out, log of size: {told}", flush=True)
-            save_weights(network, path)
+    network = Council(Measurer, MEMBERS)
+    course = Course(epochs, len(known) // size, peak, decay=0.02)
+
+    def losses(_: int) -> Iterator[Tensor]:
+        for chosen in shuffled(known, size):
+            spoiled = numbers[chosen] + 0.03 * torch.randn(size, numbers.shape[1])
+            yield (network(spoiled) - logs[chosen]).abs().mean()
+
+    def told() -> str:
+        apart = (network(numbers[held]).mean(0) - logs[held]).abs()
+        return f"held out, log of size: mean {float(apart.mean()):.3f}, median {float(apart.median()):.3f}"
+
+    fit_network(network, path, course, losses, told, tell_every=5)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("extracts", type=Path)
     parser.add_argument("films", type=Path, help="of which the extracts are")
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name(WEIGHTS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    fit(arguments.extracts, arguments.films, arguments.output, epochs=arguments.epochs)
+    with stops_on_interrupt():
+        fit(arguments.extracts, arguments.films, arguments.output, epochs=arguments.epochs)
 
 
 if __name__ == "__main__":

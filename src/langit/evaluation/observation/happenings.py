@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from importlib.resources import files
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,8 +19,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from langit.evaluation.observation.backdrop import Backdrop
-from langit.evaluation.observation.paths import NUM_OWN, NUM_PAIR, Path, numbers_of, pair_numbers, path_of
-from langit.evaluation.observation.seen import Track
+from langit.evaluation.observation.paths import (
+    NUM_OWN,
+    NUM_PAIR,
+    PAIR_SIGNS,
+    SIGNS,
+    Path,
+    numbers_of,
+    pair_numbers,
+    path_of,
+)
+from langit.evaluation.observation.seen import Array, Track
+from langit.evaluation.observation.segmenter import SEEN_SHAPES
 from langit.simulator.world import Happening, Relation
 
 KINDS = (
@@ -35,9 +46,10 @@ OPENING = 3  # frames, over which a direction is read, and a place in the first 
 SURE = 0.5  # probability from which on something is told
 SURE_PAIR = 0.35
 SURE_RELATION = 0.35
+LEAST_LIKELY = 0.05  # of a ramp that something goes down
 ASIDES = ("topples", "stops", "leaves")
 """What happens beside something else: a thing that stops has moved somehow."""
-WEIGHTS = "reader.safetensors"
+WEIGHTS = ("reader.safetensors", "reader2.safetensors")
 
 
 class Reader(nn.Module):
@@ -90,24 +102,52 @@ def read_happenings(
     if not tracks:
         return (), ()
     paths = [path_of(track, backdrop, fps, height, width) for track in tracks]
-    network = _network()
-    with torch.inference_mode():
-        numbers = torch.from_numpy(numbers_of(paths, backdrop))
-        found = network.follow(numbers)
-        kinds, times, ways = network.alone(found)
-        chance, when = kinds.sigmoid().numpy(), times.argmax(-1).numpy()
-        towards = ways.softmax(1).numpy()
-        happenings = [one for k in range(len(tracks)) for one in _of_track(paths, k, chance[k], when[k], towards[k])]
-        pairs = [(a, b) for a in range(len(tracks)) for b in range(len(tracks)) if a != b]
-        if not pairs:
-            return tuple(happenings), ()
-        first, second = torch.tensor(pairs).T
-        between = torch.from_numpy(np.stack([pair_numbers(paths[a], paths[b]) for a, b in pairs]))
-        pair_kinds, pair_times, relations = network.together(found, numbers, between, first, second)
-    chance, when = pair_kinds.sigmoid().numpy(), pair_times.argmax(-1).numpy()
-    happenings += _of_pairs(tracks, pairs, chance, when, towards, fps)
-    told = _relations(tracks, dict(zip(pairs, relations.sigmoid().numpy(), strict=True)))
+    pairs = [(a, b) for a in range(len(tracks)) for b in range(len(tracks)) if a != b]
+    numbers = numbers_of(paths, backdrop)
+    between = [pair_numbers(paths[a], paths[b]) for a, b in pairs]
+    views = [
+        _view(network, numbers, between, pairs, is_mirrored) for network in _networks() for is_mirrored in (False, True)
+    ]
+    seen = _View(*(sum(parts[1:], parts[0]) / len(parts) for parts in zip(*views, strict=True)))
+    when = seen.times.argmax(-1)
+    happenings = [one for k in range(len(tracks)) for one in _of_track(paths, k, seen.kinds[k], when[k], seen.ways[k])]
+    if not pairs:
+        return tuple(happenings), ()
+    happenings += _of_pairs(tracks, pairs, seen.pair_kinds, seen.pair_times.argmax(-1), seen.ways, fps)
+    told = _relations(tracks, dict(zip(pairs, seen.relations, strict=True)))
     return tuple(sorted(happenings, key=lambda one: one.time)), told
+
+
+class _View(NamedTuple):
+    """Probabilities, as one network sees a clip or the clip in a mirror. T tracks, P pairs, F frames."""
+
+    kinds: Array  # (T, kinds)
+    times: Array  # (T, kinds, F)
+    ways: Array  # (T, ways, F)
+    pair_kinds: Array  # (P, pair kinds)
+    pair_times: Array  # (P, pair kinds, F)
+    relations: Array  # (P, relations)
+
+
+def _view(
+    network: Reader, numbers: Array, between: list[Array], pairs: list[tuple[int, int]], is_mirrored: bool
+) -> _View:
+    own = torch.from_numpy(numbers * SIGNS[:, None] if is_mirrored else numbers)
+    with torch.inference_mode():
+        found = network.follow(own)
+        kinds, times, ways = network.alone(found)
+        alone = kinds.sigmoid().numpy(), times.softmax(-1).numpy(), ways.softmax(1).numpy()
+        met = [np.zeros((0, 0), np.float32)] * 3
+        if pairs:
+            first, second = torch.tensor(pairs).T
+            of_pairs = np.stack(between) * PAIR_SIGNS[:, None] if is_mirrored else np.stack(between)
+            kinds, times, relations = network.together(found, own, torch.from_numpy(of_pairs), first, second)
+            met = [kinds.sigmoid().numpy(), times.softmax(-1).numpy(), relations.sigmoid().numpy()]
+    own_ways, relations_told = alone[2], met[2]
+    if is_mirrored:
+        own_ways = own_ways[:, [1, 0, 2, 3]]
+        relations_told = relations_told[:, [1, 0, 2, 3, 4]] if pairs else relations_told
+    return _View(alone[0], alone[1], own_ways, met[0], met[1], relations_told)
 
 
 def _of_track(
@@ -195,13 +235,20 @@ def bounces(rise: NDArray[np.float64], least: float = 0.15) -> list[int]:
 
 
 def _most(paths: list[Path], shape: str, besides: int) -> int | None:
-    """The prop of that shape."""
-    return next((j for j, path in enumerate(paths) if j != besides and path.track.shape == shape), None)
+    """The prop of that shape, or what looks most like one."""
+    others = [(float(path.track.shapes[SEEN_SHAPES.index(shape)]), j) for j, path in enumerate(paths) if j != besides]
+    likeliest, number = max(others, default=(0.0, 0))
+    return number if likeliest >= LEAST_LIKELY else None
 
 
 @functools.cache
-def _network() -> Reader:
+def _networks() -> tuple[Reader, ...]:
+    """Those that are asked, fitted from different beginnings."""
+    return tuple(_network(name) for name in WEIGHTS)
+
+
+def _network(name: str) -> Reader:
     network = Reader()
-    stored = load((files(__package__) / WEIGHTS).read_bytes())
+    stored = load((files(__package__) / name).read_bytes())
     network.load_state_dict({key: value.float() for key, value in stored.items()})
     return network.requires_grad_(False).eval()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from langit.evaluation.observation.council import Council
 from langit.evaluation.observation.patches import Patch
 from langit.simulator.world import COLOURS, GROUNDS, LIGHTS, Array
 
@@ -25,6 +26,7 @@ NUM_ALONE, NUM_BESIDE = 17, 12
 NUM_NUMBERS = NUM_ALONE + NUM_BESIDE + 2 * len(COLOURS) + len(LIGHTS) + len(GROUNDS)
 SURE = 0.5  # probability from which on a chain is a thing
 WEIGHTS = "judge.safetensors"
+MEMBERS = 2
 
 
 class Judge(nn.Module):
@@ -48,7 +50,7 @@ def are_things(numbers: Array) -> NDArray[np.bool_]:
     if not len(numbers):
         return np.zeros(0, bool)
     with torch.inference_mode():
-        return np.asarray(_network()(torch.from_numpy(numbers)).sigmoid().numpy() > SURE)
+        return np.asarray(_network()(torch.from_numpy(numbers)).mean(0).sigmoid().numpy() > SURE)
 
 
 def numbers_of(chains: Sequence[list[Patch]], num_frames: int, light: Array, ground: Array) -> Array:
@@ -162,8 +164,8 @@ def _beside(chain: Sequence[Patch], path: Doubles, other: Sequence[Patch], besid
 
 
 @functools.cache
-def _network() -> Judge:
-    network = Judge()
+def _network() -> Council:
+    network = Council(Judge, MEMBERS)
     stored = load((files(__package__) / WEIGHTS).read_bytes())
     network.load_state_dict({key: value.float() for key, value in stored.items()}, strict=False)
     return network.requires_grad_(False).eval()

@@ -75,15 +75,19 @@ class Namer(nn.Module):
 
 
 def name_chains(seen: Segmentation, horizon: Array, camera_height: Array, chains: Sequence[list[Patch]]) -> list[Named]:
-    """What each chain of patches is; tells its patches their shapes and how much their looks change."""
+    """What each chain of patches is, by its cuts and their mirror images; tells its patches their shapes and how much their
+    looks change."""
     if not chains:
         return []
     parts = [cuts_of(seen, horizon, camera_height, chain) for chain in chains]
     chosen = [spread(len(chain), MOST_CUTS) for chain in chains]
-    found = name_cuts(
-        [cut[some] for (cut, _), some in zip(parts, chosen, strict=True)],
-        [number[some] for (_, number), some in zip(parts, chosen, strict=True)],
-    )
+    numbers = [number[some] for (_, number), some in zip(parts, chosen, strict=True)]
+    cuts = [cut[some] for (cut, _), some in zip(parts, chosen, strict=True)]
+    mirrored = name_cuts([cut.flip(-1) for cut in cuts], numbers)
+    found = [
+        ({each: (one[each] + turned[each]) / 2 for each in one}, shapes)
+        for (one, shapes), (turned, _) in zip(name_cuts(cuts, numbers), mirrored, strict=True)
+    ]
     for chain, (cut, _), some, (_, shapes) in zip(chains, parts, chosen, found, strict=True):
         tell_changes(chain, cut)
         nearest = np.abs(np.arange(len(chain))[:, None] - some).argmin(1)

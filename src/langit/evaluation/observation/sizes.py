@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from langit.evaluation.observation.council import Council
 from langit.evaluation.observation.segmenter import SEEN_SHAPES
 from langit.simulator.world import SIZES, Array
 
@@ -23,6 +24,7 @@ QUANTILES = (0.2, 0.5, 0.8)
 NUM_NUMBERS = (len(QUANTILES) + 1) * NUM_OF_PATCH + len(SEEN_SHAPES)
 SPREAD = 0.12  # of the log of a size
 WEIGHTS = "sizes.safetensors"
+MEMBERS = 2
 
 
 class Measurer(nn.Module):
@@ -52,15 +54,15 @@ def numbers_of(patches: Array, shapes: NDArray[np.floating]) -> Array:
 def chances(numbers: Array) -> NDArray[np.float64]:
     """Probabilities of SIZES of one track."""
     with torch.inference_mode():
-        found = float(_network()(torch.from_numpy(numbers)[None])[0])
+        found = float(_network()(torch.from_numpy(numbers)[None]).mean())
     apart = np.log(np.array(list(SIZES.values())) / 0.8) - found
     likely = np.exp(-0.5 * (apart / SPREAD) ** 2 + 0.5 * (np.abs(apart).min() / SPREAD) ** 2)
     return np.asarray(likely / likely.sum())
 
 
 @functools.cache
-def _network() -> Measurer:
-    network = Measurer()
+def _network() -> Council:
+    network = Council(Measurer, MEMBERS)
     stored = load((files(__package__) / WEIGHTS).read_bytes())
     network.load_state_dict({key: value.float() for key, value in stored.items()}, strict=False)
     return network.requires_grad_(False).eval()

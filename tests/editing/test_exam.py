@@ -41,6 +41,8 @@ def test_every_verb_has_its_rows(examined):
     for verb in ("extend", "extend backward", "loop", "blend", "recut", "storyboard"):
         assert rows["joins", f"{verb}, simulated clips"]["model"]["count"] == 1
     assert rows["joins", "the middle one of all joins"]["model"]["count"] > 6
+    assert rows["joins", "the largest jump inside what is made"]["model"]["value"] > 0
+    assert 0 <= rows["joins", "of at most 1.2 times the two changes before and after"]["model"]["value"] <= 1
     for verb in ("loop", "loop by a bridge"):
         assert rows["wraps of loops", f"{verb}, simulated clips"]["model"]["value"] > 0
     for verb in ("extend", "blend by a curve", "recut", "inpaint", "outpaint"):

@@ -64,3 +64,15 @@ def test_it_is_part_of_an_edit(footage, course, monkeypatch):
     rough = extend(path, seconds=1, course=course).video().frames
     np.testing.assert_array_equal(shown[:16], rough[:16])
     assert seam_error(shown, 16) < seam_error(rough, 16)
+
+
+def test_what_rests_is_that_of_the_frames_beside_it_and_no_mixture_of_two_things():
+    before, after = np.full((4, 8, 3), 100, np.uint8), np.full((4, 8, 3), 110, np.uint8)
+    after[:, 4:] = 250
+    made = np.full((3, 4, 8, 3), 60, np.uint8)
+    rests = np.ones((4, 8, 1), np.float32)
+    shown, _ = played(smoothed(making(made), 3, 1.0, before, after, lambda index: rests if index else None))
+    np.testing.assert_array_equal(shown[1:, 0, 0, 0], [105, 109])  # the last one is led up to what follows, too
+    np.testing.assert_array_equal(shown[:, :, 4:], played(smoothed(making(made), 3, 1.0, before, after))[0][:, :, 4:])
+    alone, _ = played(smoothed(making(made), 3, 1.0, None, after, lambda index: rests))
+    np.testing.assert_array_equal(alone, after[None].repeat(3, 0))

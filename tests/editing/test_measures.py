@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from langit.evaluation.editing import drift, kept_error, loop_closure, seam_error, structure_kept
+from langit.evaluation.editing import drift, jump, kept_error, loop_closure, seam_error, structure_kept
 from tests.editing.conftest import moving
 
 
@@ -25,6 +25,18 @@ def test_still_footage_has_no_seam():
     assert seam_error(still, 6) == 1
     still[6:] += 1  # one step of 1/255
     assert seam_error(still, 6) == pytest.approx(2)
+
+
+def test_motion_that_ends_is_no_jump_and_a_cut_is():
+    clip = moving(24)
+    ending = np.concatenate([clip[:10], *[clip[9:10]] * 10])
+    assert seam_error(ending, 9) > 2  # most of its neighbours stand still
+    assert jump(ending, 9) == pytest.approx(1, abs=0.2)
+    cut = np.concatenate([clip[:12], moving(24, seed=1)[12:]])
+    assert jump(cut, 12) > 5
+    assert jump(clip[:1].repeat(12, 0), 6) == 1
+    with pytest.raises(ValueError, match="from 1 to 23"):
+        jump(clip, 24)
 
 
 def test_a_wave_closes_and_a_drift_does_not():

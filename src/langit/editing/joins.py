@@ -3,14 +3,14 @@
 What stays is shown as it is, what is made comes from a decoder that loses a little. So even frames made from the very latents
 of the source differ from it by a few levels everywhere, and the join shows. Here that difference is spread over a second
 of what is made: at the join the made frames are as near to what stays as they can be without moving anything, and less so
-from frame to frame. Only small differences are spread. Where much differs something has moved or is another thing, and
-carrying it over would leave a ghost.
+from frame to frame. What is known to rest (`anchor.py`) is shown as it was before. Only small differences are spread. Where much
+differs something has moved or is another thing, and carrying it over would leave a ghost.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,16 +24,28 @@ SECONDS = 1.0
 """Over which it is spread."""
 
 Making = Generator[Frames, None, Known | None]
+ShareOf = Callable[[int], NDArray[np.float32] | None]
+"""The index of a made frame -> (H, W, 1), how much of it is as it was before; None where nothing is."""
 
 
-def smoothed(making: Making, frames: int, fps: float, before: Frames | None, after: Frames | None) -> Making:
+def smoothed(
+    making: Making,
+    frames: int,
+    fps: float,
+    before: Frames | None,
+    after: Frames | None,
+    rests: ShareOf | None = None,
+) -> Making:
     """`frames` frames (H, W, 3) as they come, led away from the frame `before` them and up to the frame `after`.
+
+    What `rests` is that of the frame before, of the frame after, or on the way from one to the other.
 
     In the memory of the frames over which differences are spread. Returns what `making` returns.
     """
     sides = (before is not None) + (after is not None)
     reach = min(round(SECONDS * fps), frames // max(sides, 1))
     begin, end = reach if before is not None else 0, reach if after is not None else 0
+    alike = 1.0 if before is None or after is None else _small(after.astype(np.float32) - before)
     offset: NDArray[np.float32] | None = None
     waiting: deque[Frames] = deque()
     index = 0
@@ -46,6 +58,10 @@ def smoothed(making: Making, frames: int, fps: float, before: Frames | None, aft
         if before is not None and index < begin:
             offset = _difference(before, frame) if offset is None else offset
             frame = _moved(frame, offset, 1 - (index + 1) / (begin + 1))
+        share = rests(index) if rests is not None else None
+        if share is not None:
+            still = _between(before, after, (index + 1) / (frames + 1))
+            frame = _moved(frame, still - frame, share * alike)
         waiting.append(frame)
         index += 1
         if len(waiting) > end:
@@ -60,9 +76,22 @@ def smoothed(making: Making, frames: int, fps: float, before: Frames | None, aft
 def _difference(stays: Frames, made: Frames) -> NDArray[np.float32]:
     """What is to be added to the made frame, (H, W, 3): the difference where it is small."""
     apart = stays.astype(np.float32) - made
-    size = np.abs(apart).mean(-1, keepdims=True)
-    return np.asarray(apart * np.clip(2 - size / SMALL, 0, 1), np.float32)
+    return np.asarray(apart * _small(apart), np.float32)
 
 
-def _moved(frame: Frames, offset: NDArray[np.float32], share: float) -> Frames:
+def _small(apart: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(H, W, 1): 1 where a difference (H, W, 3) is small, 0 where it is large."""
+    return np.asarray(np.clip(2 - np.abs(apart).mean(-1, keepdims=True) / SMALL, 0, 1), np.float32)
+
+
+def _between(before: Frames | None, after: Frames | None, along: float) -> NDArray[np.float32]:
+    """The frame on the way from the one to the other, of which there may be one alone."""
+    if before is not None and after is not None:
+        return np.asarray(before * (1 - along) + after * along, np.float32)
+    one = after if before is None else before
+    assert one is not None, "what rests does so at a known end"
+    return one.astype(np.float32)
+
+
+def _moved(frame: Frames, offset: NDArray[np.float32], share: float | NDArray[np.float32]) -> Frames:
     return np.asarray(np.rint((frame + share * offset).clip(0, 255)), np.uint8)

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count, islice
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from langit.catalog import Bundle
 from langit.conditioning import Known, Passage, Span
 from langit.conditioning.passages import CONTEXT_GROUPS, Around
+from langit.editing.anchor import Anchor, resting, resting_frames
 from langit.editing.footage import Footage, groups_of
 from langit.editing.joins import smoothed
 from langit.generate import OnStep, Plan, Sampler, make_passage
@@ -91,7 +94,8 @@ def play(
     Returns the latents of the end where they were made as such.
     """
     stride = bundle.tokenizer.stride[0]
-    recent: deque[Frames] = deque(maxlen=1 + CONTEXT_GROUPS * stride)
+    seen = resting_frames(bundle, p.fps)
+    recent: deque[Frames] = deque(maxlen=max(1 + CONTEXT_GROUPS * stride, seen))
     end: Known | None = None
     gaps = [index for index, piece in enumerate(pieces) if isinstance(piece, Gap)]
     for index, piece in enumerate(pieces):
@@ -103,20 +107,32 @@ def play(
             continue
         before = end or _end_of(bundle, recent)
         following = pieces[(index + 1) % len(pieces)] if closed or index + 1 < len(pieces) else None
-        after = None
+        after, ahead = None, None
         if isinstance(following, Kept):
             ready = 1 if before is None else before.unshown
             surplus = 0 if before is None else (ready - piece.frames) % stride
-            after = groups_of(bundle, following.first(CONTEXT_GROUPS * stride, surplus))
+            ahead = following.first(max(CONTEXT_GROUPS * stride, seen), surplus)
+            after = groups_of(bundle, ahead[: CONTEXT_GROUPS * stride])
         passage = Passage(piece.frames, before, after, piece.spans, piece.around)
         own = p if piece.seed is None else replace(p, seed=piece.seed)
         report = _share(on_step, gaps.index(index), len(gaps))
-        making = make_passage(bundle, own, passage, report, sampler)
+        still = None if ahead is None else resting(bundle, list(ahead), p.fps, last=False)
+        anchor = Anchor(bundle, resting(bundle, recent, p.fps, last=True), still)
+        making = make_passage(bundle, own, passage, report, anchor.sampler(sampler))
         if piece.over is None:
             stays = following.first(1)[0] if isinstance(following, Kept) else None
-            making = smoothed(making, piece.frames, p.fps, recent[-1] if recent else None, stays)
-        end = yield from _shown(making, piece, recent)
+            share = partial(_share_of, anchor, piece.frames, before)
+            making = smoothed(making, piece.frames, p.fps, recent[-1] if recent else None, stays, share)
+        end = _as_shown((yield from _shown(making, piece, recent)), recent, stride)
     return end
+
+
+def _as_shown(end: Known | None, recent: Sequence[Frames], stride: int) -> Known | None:
+    """The end with its picture as it was shown, which may be nearer to what stays than it came from the decoder."""
+    if end is None:
+        return None
+    back = 1 + end.groups.shape[1] * stride - end.unshown
+    return replace(end, picture=recent[-back]) if back <= len(recent) else end
 
 
 def _shown(
@@ -146,6 +162,11 @@ def _end_of(bundle: Bundle, recent: deque[Frames]) -> Known | None:
         return Known(frames[0], groups_of(bundle, frames[1:]))
     rows, columns = (side // step for side, step in zip(frames.shape[1:3], bundle.tokenizer.stride[1:], strict=True))
     return Known(frames[0], torch.zeros(bundle.tokenizer.channels, 0, rows, columns))
+
+
+def _share_of(anchor: Anchor, frames: int, before: Known | None, index: int) -> NDArray[np.float32] | None:
+    """How much of a frame of a gap of that many frames rests; the first ones may have been made before it."""
+    return anchor.share_of(index - frames if before is None else max(0, index - before.unshown))
 
 
 def _share(on_step: OnStep | None, number: int, of: int) -> OnStep | None:

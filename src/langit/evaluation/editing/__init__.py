@@ -9,10 +9,11 @@ from langit.evaluation.editing.measures import (
     Drift,
     changes,
     drift,
+    jump,
     kept_error,
     loop_closure,
     seam_error,
     structure_kept,
 )
 
-__all__ = ["Drift", "changes", "drift", "kept_error", "loop_closure", "seam_error", "structure_kept"]
+__all__ = ["Drift", "changes", "drift", "jump", "kept_error", "loop_closure", "seam_error", "structure_kept"]

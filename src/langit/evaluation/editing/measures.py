@@ -14,6 +14,8 @@ from langit.types import Frames
 
 NEIGHBOURS = 8
 """Frames on each side of a join whose changes are typical."""
+NEAREST = 2
+"""Changes on each side of a join that tell a jump from motion."""
 
 
 def changes(frames: Frames) -> np.ndarray:
@@ -36,6 +38,22 @@ def seam_error(frames: Frames, join: int) -> float:
     at = join - 1 - first
     typical = np.median(np.delete(around, at)) if len(around) > 1 else 0.0
     return float((around[at] + 1) / (typical + 1)) if typical < 0.25 else float(around[at] / typical)
+
+
+def jump(frames: Frames, join: int) -> float:
+    """The change across the join over the largest of the `NEAREST` changes on either side of it.
+
+    Beside `seam_error`, which a clip that was never cut fails where motion begins or ends within a second: half of its
+    neighbours then stand still. This one it passes there, since motion begins and ends over some frames. About 1 at most is no
+    seam; a made part that jitters from its first frames on is seen by `seam_error` alone.
+    """
+    if not 1 <= join < len(frames):
+        raise ValueError(f"a join at {join} was given for {len(frames)} frames; it lies from 1 to {len(frames) - 1}")
+    first = max(0, join - 1 - NEAREST)
+    around = changes(frames[first : join + NEAREST + 1])
+    at = join - 1 - first
+    largest = np.delete(around, at).max() if len(around) > 1 else 0.0
+    return float((around[at] + 1) / (largest + 1)) if largest < 0.25 else float(around[at] / largest)
 
 
 def loop_closure(frames: Frames) -> float:

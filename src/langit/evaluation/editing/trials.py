@@ -21,7 +21,7 @@ import numpy as np
 from langit import editing
 from langit.catalog import Bundle
 from langit.editing import Course, Edit
-from langit.editing.loop import BENT_SECONDS, BENT_SHARE
+from langit.editing.loop import bent_frames
 from langit.evaluation.editing.measures import kept_error
 from langit.evaluation.editing.sources import SECONDS, Source
 from langit.media import probe, read_video
@@ -58,6 +58,11 @@ class Trial:
     def name(self) -> str:
         return f"{self.verb.replace(' ', '-')}-{self.source.name}"
 
+    def inner(self, num_frames: int) -> list[int]:
+        """The places between two made frames, of that many in all."""
+        kept = {frame for stay in self.stays for frame in range(stay.start, stay.stop)}
+        return [frame for frame in range(1, num_frames) if frame not in kept and frame - 1 not in kept]
+
     def frames(self) -> Frames:
         """The edit's frames, before any codec; `InputError` where the model cannot make it."""
         return self.make().video().frames
@@ -86,16 +91,16 @@ def make_trials(bundle: Bundle, sources: Sequence[Source], model: str, seed: int
         clips = [source for source in sources if source.kind == kind]
         for number, source in enumerate(clips):
             course = Course(model, seed=zlib.crc32(f"{seed} {source.name}".encode()))
-            found += _of_time(source, clips[(number + 1) % len(clips)], fps, course)
+            found += _of_time(source, clips[(number + 1) % len(clips)], fps, bundle.tokenizer.stride[0], course)
             found += _of_space(bundle, source, course)
     return found
 
 
-def _of_time(source: Source, other: Source, fps: float, course: Course) -> list[Trial]:
+def _of_time(source: Source, other: Source, fps: float, stride: int, course: Course) -> list[Trial]:
     """What is made before, after and between frames."""
     path, text = source.path, source.text
     num, made, bridge = (round(seconds * fps) for seconds in (SECONDS, MADE, BRIDGE))
-    bent = max(1, min(round(BENT_SECONDS * fps), int(num * BENT_SHARE)))
+    bent = bent_frames(num, fps, stride)
     all_of = Stay(source, 0, num)
     half, third = SECONDS / 2, num // 4
     info = probe(path)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from langit.evaluation.editing.measures import loop_closure, seam_error
+from langit.evaluation.editing.measures import jump, loop_closure, seam_error
 from langit.evaluation.editing.run import SEAM_AIM, Part, Run, Shown, median_row, not_applicable, row_of
 from langit.evaluation.editing.sources import Source, frames_of
 from langit.evaluation.editing.trials import Trial
@@ -37,6 +37,17 @@ def measure(run: Run, trials: Sequence[Trial], kinds: dict[str, str]) -> Part:
         within, own = ([float(one <= SEAM_AIM) for one in some] for some in (joins, nobody_cut))
         cuts = hard_cuts(trials)
         beside = f"a hard cut between unrelated clips: {np.mean(cuts):.3g} times" if cuts else ""
+        jumps = [jump(made[trial.name], join) for trial in ready for join in trial.joins]
+        steady = uncut_joins([one.source for one in trials], jump)
+        rows.insert(0, median_row("joins", "the same over the two changes before and after", jumps, steady))
+        within_two, own_two = ([float(one <= SEAM_AIM) for one in some] for some in (jumps, steady))
+        told = f"of at most {SEAM_AIM:g} times the two changes before and after"
+        rows.insert(1, row_of("joins", told, "", "higher", within_two, own_two))
+        between = [(made[one.name], one.inner(len(made[one.name]))) for one in ready if one.joins]
+        inside = [largest_jump(frames, places) for frames, places in between if places]
+        clips = [frames_of(source) for source in {trial.source.name: trial.source for trial in trials}.values()]
+        never_cut = [largest_jump(frames, range(1, len(frames))) for frames in clips]
+        rows.insert(2, median_row("joins", "the largest jump inside what is made", inside, never_cut))
         rows.insert(0, row_of("joins", f"joins of at most {SEAM_AIM:g} times", "", "higher", within, own, beside))
         rows.insert(0, median_row("joins", "the middle one of all joins", joins, nobody_cut, AIM))
     first = {trial.verb: trial for trial in reversed(ready)}
@@ -75,10 +86,15 @@ def _rows(name: str, trials: Sequence[Trial], made: dict[str, Frames], uncut: Se
     return rows
 
 
-def uncut_joins(sources: Sequence[Source]) -> list[float]:
-    """The seam error where nobody cut: at a third, the middle and two thirds of every clip."""
+def uncut_joins(sources: Sequence[Source], measured: Callable[[Frames, int], float] = seam_error) -> list[float]:
+    """The seam error, or another measure, where nobody cut: at a third, the middle and two thirds of every clip."""
     clips = [frames_of(source) for source in {source.name: source for source in sources}.values()]
-    return [seam_error(frames, len(frames) * at // 6) for frames in clips for at in (2, 3, 4)]
+    return [measured(frames, len(frames) * at // 6) for frames in clips for at in (2, 3, 4)]
+
+
+def largest_jump(frames: Frames, places: Sequence[int]) -> float:
+    """A bridge may be one leap in its middle, which neither of its joins shows."""
+    return max(jump(frames, place) for place in places)
 
 
 def hard_cuts(trials: Sequence[Trial]) -> list[float]:

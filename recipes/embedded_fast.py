@@ -1,7 +1,7 @@
 """Quick weights for the embedded model: four evaluations without guidance in place of sixty with it.
 
-    langit train recipes/embedded_detail.py --output runs/detail --corpus runs/embedded/corpus
-    langit train recipes/embedded_fast.py --output runs/fast --corpus runs/embedded/corpus
+    langit train recipes/embedded_causal.py --output runs/causal
+    langit train recipes/embedded_fast.py --output runs/fast --corpus runs/causal/corpus
     langit generate --model runs/fast --quality fast "a red ball bounces"
 
 The teacher is the model that ships (`Distillation.teacher` names another). 320 steps took 10 minutes of one AMD EPYC core.
@@ -18,7 +18,7 @@ from langit.training import Distillation, OptimizerConfig, Stage, TrainingConfig
 
 
 def recipe() -> TrainingConfig:
-    base = load_recipe(Path(__file__).with_name("embedded_detail.py"))
+    base = load_recipe(Path(__file__).with_name("embedded_causal.py"))
     return replace(
         base,
         name="embedded-fast",
@@ -28,7 +28,7 @@ def recipe() -> TrainingConfig:
         optimizer=OptimizerConfig(learning_rate=1e-3, warmup=20, cooldown=0.5, ema=0.98),
         naming=0.0,
         prompt_dropout=0.0,
-        first_clips=8192,
+        first_clips=4096,
         distillation=Distillation("embedded", (1.0, 0.9, 0.75, 0.5, 0.0), substeps=3),
         checkpoint_every=50,
         samples_every=100,

@@ -2,8 +2,8 @@
 
     langit train recipes/tokenizer.py --output runs/tokenizer
 
-About 11 minutes of one idle core (AMD EPYC) for the 6,000 steps. It has not been run to its end yet; after 120 steps it gives
-33.1 dB on simulated clips of the test split where linear patches give 32.3 (benchmarks/results/tokenizers.md).
+6,000 steps take 15 minutes of one busy AMD EPYC core. It gives 34.5 dB on simulated clips of the test split where linear patches
+give 32.3, and of a thing that moves it keeps the velocity to 0.24 m/s where they lose 1.0 (benchmarks/results/compression.md).
 
 A generator takes it by `CorpusConfig(tokenizer="runs/tokenizer")`. FOOTAGE may name a folder of videos, which then give half of the
 pieces; without one it sees the simulated world alone. It begins as the embedded model's linear patches, so that a model that was

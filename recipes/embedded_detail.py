@@ -4,10 +4,10 @@
     langit train recipes/embedded_detail.py --output runs/detail --corpus runs/embedded/corpus
 
 Goes on from `runs/embedded` with blocks that look at every latent cell (`transformer.model.Detail`), less noisy levels,
-where edges and texture are decided, and more clips that go on from known frames. The shipped weights: 4,100 steps, 87 minutes
-of one busy AMD EPYC core (about 1 s a step), drawn as batches were drawn before steps could be shared by processes, so the same
-command gives other draws today. From noise level 0.2 the simulator's clips come back with 89% of counts and 90% of shapes
-right (`python benchmarks/noise_levels.py`); twenty prompts are in benchmarks/README.md.
+where edges and texture are decided, and more clips that go on from known frames. `embedded_longer.py` goes on from there.
+4,100 steps took 87 minutes of one busy AMD EPYC core (about 1 s a step), drawn as batches were drawn before steps could be
+shared by processes, so the same command gives other draws today. From noise level 0.2 the simulator's clips came back with
+89% of counts and 90% of shapes right (`python benchmarks/noise_levels.py`).
 """
 
 from dataclasses import replace
@@ -23,9 +23,7 @@ def recipe() -> TrainingConfig:
         base,
         transformer=replace(base.transformer, detail_width=96, detail_depth=2),
         start="runs/embedded",
-        stages=(
-            Stage(4100, 2048, {"picture": 0.15, "short": 0.15, "whole": 0.7}, Levels(1.0, 1.4), salience=2.0),
-        ),
+        stages=(Stage(4100, 2048, {"picture": 0.15, "short": 0.15, "whole": 0.7}, Levels(1.0, 1.4), salience=2.0),),
         tasks={
             "text": 0.45,
             "frames": 0.15,

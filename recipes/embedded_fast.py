@@ -4,10 +4,10 @@
     langit train recipes/embedded_fast.py --output runs/fast --corpus runs/causal/corpus
     langit generate --model runs/fast --quality fast "a red ball bounces"
 
-The teacher is the model that ships (`Distillation.teacher` names another). 320 steps took 10 minutes of one AMD EPYC core.
+The teacher is the model that ships (`Distillation.teacher` names another). 320 steps took 13 minutes of one busy AMD EPYC core.
 Twenty prompts, two seeds, fast and best (`python benchmarks/twenty_prompts.py --seeds 2`, with `--quality fast` and without):
-light 24/24 both, ground 30/30 both, colour 31/48 and 35/48, colour and shape 5/48 and 10/48, count 17/40 and 21/40, motion
-22/30 and 24/30. That is more than two points, so best stays the default.
+light 24/24 both, ground 30/30 both, motion 26/30 both, colour 34/48 and 41/48, colour and shape 8/48 and 13/48, count 15/40 and
+17/40. That is more than two points, so best stays the default.
 """
 
 from dataclasses import replace

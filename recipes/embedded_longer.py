@@ -4,8 +4,9 @@
     langit train recipes/embedded_detail.py --output runs/detail --corpus runs/embedded/corpus
     langit train recipes/embedded_longer.py --output runs/longer --corpus runs/embedded/corpus
 
-3,500 steps took 85 minutes of one busy AMD EPYC core (1.2 to 1.9 s a step). Asked for 4,400 and shortened at steps 1,529 and 2,612; at
-the second the rate, which was to fall over the last third, fell to 0.73 at once.
+3,500 steps took 85 minutes of one busy AMD EPYC core (1.2 to 1.9 s a step). Asked for 4,400 and shortened at steps 1,529
+and 2,612; at the second the rate, which was to fall over the last third, fell to 0.73 at once. What it changed is in
+dev/LOG.md.
 """
 
 from dataclasses import replace

@@ -2,13 +2,14 @@
 
     langit train recipes/tokenizer.py --output runs/tokenizer
 
-6,000 steps take 15 minutes of one busy AMD EPYC core. It gives 34.5 dB on simulated clips of the test split where linear patches
-give 32.3, and of a thing that moves it keeps the velocity to 0.24 m/s where they lose 1.0 (benchmarks/results/compression.md).
+6,000 steps take 15 minutes of one busy AMD EPYC core. Begun as `embedded_tokenizer.py` says, it gives 34.5 dB on simulated clips of
+the test split where linear patches give 32.3, and of a thing that moves it keeps the velocity to 0.24 m/s where they lose 1.0
+(benchmarks/results/compression.md).
 
 A generator takes it by `CorpusConfig(tokenizer="runs/tokenizer")`. FOOTAGE may name a folder of videos, which then give half of the
-pieces; without one it sees the simulated world alone. It begins as the embedded model's linear patches, so that a model that was
-trained on those may go on with its latents. With `keep_latents=True` the latents stay what they are, and what is trained is a
-better way back from them, which `langit.catalog.exchange.exchange_tokenizer` puts into the model.
+pieces; without one it sees the simulated world alone. BEGIN_AS may name a model on linear patches: then it begins as those, and
+that model may go on with its latents. With `keep_latents=True` beside it the latents stay what they are, and what is
+trained is a better way back from them, which `langit.catalog.exchange.exchange_tokenizer` puts into the model.
 """
 
 from langit.tokenizer.autoencoder import AutoencoderConfig
@@ -16,6 +17,7 @@ from langit.training import CorpusConfig, OptimizerConfig, PieceConfig, Tokenize
 from langit.types import ClipShape
 
 FOOTAGE = ""
+BEGIN_AS = ""
 
 
 def recipe() -> TokenizerTraining:
@@ -27,7 +29,7 @@ def recipe() -> TokenizerTraining:
         ),
         pieces=PieceConfig(frames=17, side=32, footage=FOOTAGE),
         steps=6000,
-        begin_as="embedded",
+        begin_as=BEGIN_AS,
         batch=8,
         optimizer=OptimizerConfig(
             learning_rate=1.5e-3, ends_rate=1.0, warmup=50, cooldown=0.5, weight_decay=0.0, ema=0.995

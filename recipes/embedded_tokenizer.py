@@ -4,7 +4,8 @@
     langit train recipes/embedded_tokenizer.py --output runs/tokenizer
 
 So its latents stay near those that the model was trained on, and `embedded_causal.py` goes on with the model's weights. 15
-minutes of one busy AMD EPYC core; what it gives is in benchmarks/results/compression.md.
+minutes of one busy AMD EPYC core; what it gives is in benchmarks/results/compression.md. (The shipped one had noise in shares of a
+step's deviation, where now it is each piece's.)
 """
 
 from dataclasses import replace

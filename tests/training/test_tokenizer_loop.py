@@ -27,7 +27,7 @@ from langit.types import InputError, Video
 from tests.conftest import random_frames, tiny_training
 from tests.training.conftest import assert_same_run, tiny
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "tokenizer.py"
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*tokenizer.py"))
 
 
 def run(output, clips, config=None, **options):
@@ -205,8 +205,9 @@ def test_a_recipe_whose_parts_do_not_fit_is_told(changes, message):
 # From a command to a generator
 
 
-def test_the_shipped_recipe_is_whole():
-    config = load_recipe(RECIPE)
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_the_shipped_recipes_are_whole(path):
+    config = load_recipe(path)
     assert isinstance(config, TokenizerTraining)
     assert config.optimizer.warmup < config.steps * (1 - config.optimizer.cooldown)
     assert config.first_clips <= config.corpus.clips

@@ -185,7 +185,8 @@ def losses(model: Autoencoder, pieces: Tensor, noise: Iterator[torch.Generator],
     true = model.components_of(boxes)
     raw, _ = model.encode_raw(true)
     drawn = torch.stack([torch.randn(raw.shape[1:], generator=one) for one, _ in zip(noise, pieces, strict=True)])
-    found, _ = model.decode_raw(raw + level * raw.detach().std() * drawn.to(raw))
+    loudness = raw.detach().std((1, 2, 3, 4), keepdim=True)  # of each piece, so that it does not matter who has which
+    found, _ = model.decode_raw(raw + level * loudness * drawn.to(raw))
     apart = (found - true).float().square()
     emphasis = (model.deviation / model.deviation[0]) ** -EMPHASIS
     beyond = (boxes - model.mean[:, None, None]).square().sum() - true.square().sum()  # what no component tells

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from langit.catalog import Bundle, save_bundle
+from langit.conditioning import Known
 from langit.editing import Course
 from langit.media import write
 from langit.types import Audio, Frames, Video
@@ -34,6 +35,16 @@ def moving(frames: int, height: int = 32, width: int = 32, seed: int = 0) -> Fra
     t, y, x = np.mgrid[:frames, :height, :width][..., None]
     wave = np.sin(phase[0] + x / width * 3 + t * speed) + np.cos(phase[1] + y / height * 3)
     return ((wave + 2) / 4 * 255).astype(np.uint8)
+
+
+def played(making: Generator[Frames, None, Known | None]) -> tuple[Frames, Known | None]:
+    """All frames of a passage, and its end."""
+    frames = []
+    while True:
+        try:
+            frames.append(next(making))
+        except StopIteration as done:
+            return np.stack(frames), done.value
 
 
 Maker = Callable[..., Path]

@@ -19,7 +19,7 @@ from langit.packing import layout_of, unpack
 from langit.patches import grid_of
 from langit.tokenizer.base import latent_shape
 from langit.types import Video
-from tests.editing.conftest import moving
+from tests.editing.conftest import moving, played
 
 SLIP = 0.3
 """What a model errs where nothing moves."""
@@ -41,15 +41,6 @@ def slipping(bundle, plans: Sequence[Plan], on_step=None) -> list[torch.Tensor]:
         noise = torch.randn(clip.shape, generator=torch.Generator().manual_seed(p.seed)) * SLIP
         made.append(torch.where(mask > 0, clip, known + noise))
     return made
-
-
-def played(making) -> tuple[np.ndarray, object]:
-    frames = []
-    while True:
-        try:
-            frames.append(next(making))
-        except StopIteration as done:
-            return np.stack(frames), done.value
 
 
 def anchored(

@@ -11,7 +11,7 @@ from langit.conditioning import Known
 from langit.editing import extend
 from langit.editing.joins import smoothed
 from langit.evaluation.editing import kept_error, seam_error
-from tests.editing.conftest import moving
+from tests.editing.conftest import moving, played
 
 END = Known(moving(1)[0], None)  # type: ignore[arg-type]
 
@@ -19,15 +19,6 @@ END = Known(moving(1)[0], None)  # type: ignore[arg-type]
 def making(frames: np.ndarray) -> Generator[np.ndarray, None, Known]:
     yield from frames
     return END
-
-
-def played(generator) -> tuple[np.ndarray, Known | None]:
-    frames = []
-    while True:
-        try:
-            frames.append(next(generator))
-        except StopIteration as done:
-            return np.stack(frames), done.value
 
 
 def test_a_loss_of_the_decoder_does_not_show_at_the_joins():

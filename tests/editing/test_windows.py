@@ -13,7 +13,7 @@ from langit.editing.footage import groups_of
 from langit.generate import Plan, Request, generate_all, make_passage, plan, sample, stream
 from langit.tokenizer import encode
 from langit.types import ClipShape
-from tests.editing.conftest import moving
+from tests.editing.conftest import moving, played
 
 PROMPT = "a red ball bounces"
 
@@ -38,15 +38,6 @@ def a_plan(bundle: Bundle, frames: int = 1) -> Plan:
 def known(bundle: Bundle, frames: int = 3) -> Known:
     clip = moving(frames)
     return Known(clip[0], groups_of(bundle, clip[1:]))
-
-
-def played(making) -> tuple[np.ndarray, Known | None]:
-    frames = []
-    while True:
-        try:
-            frames.append(next(making))
-        except StopIteration as done:
-            return np.stack(frames), done.value
 
 
 @pytest.mark.parametrize("frames", [18, 19, 25, 40])

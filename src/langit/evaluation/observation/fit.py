@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from langit.evaluation.observation.films import Film, camera_numbers, log_depth, read_films
-from langit.evaluation.observation.fitting import Course, fit_network, stops_on_interrupt
+from langit.evaluation.observation.fitting import Course, add_course, fit_network, stops_on_interrupt
 from langit.evaluation.observation.segmenter import FIRST_COLOUR, HEADS, SCENE_HEADS, WEIGHTS, Segmenter
 from langit.simulator.world import COLOURS, GROUNDS, LIGHTS, Scene
 
@@ -134,22 +134,12 @@ def fit(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("films", type=Path, help="a folder that `observation.films` made")
-    parser.add_argument("--goes-on", action="store_true", help="from the weights that are there")
     parser.add_argument("--steps", type=int, default=4500)
-    parser.add_argument("--peak", type=float, default=4e-3, help="greatest rate of learning")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_name(WEIGHTS))
-    arguments = parser.parse_args()
+    add_course(parser, Path(__file__).with_name(WEIGHTS), peak=4e-3)
+    a = parser.parse_args()
     torch.set_num_threads(1)
     with stops_on_interrupt():
-        fit(
-            arguments.films,
-            arguments.output,
-            steps=arguments.steps,
-            goes_on=arguments.goes_on,
-            peak=arguments.peak,
-            seed=arguments.seed,
-        )
+        fit(a.films, a.output, steps=a.steps, goes_on=a.goes_on, peak=a.peak, seed=a.seed)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from langit.evaluation.observation.extracts import Extract
-from langit.evaluation.observation.fitting import Course, fit_network, stops_on_interrupt
+from langit.evaluation.observation.fitting import Course, add_course, fit_network, stops_on_interrupt
 from langit.evaluation.observation.namer import CHANNELS, CUT, NAMES, NUM_NUMBERS, WEIGHTS, Namer, usual_height
 from langit.evaluation.observation.segmenter import SEEN_SHAPES
 from langit.simulator.world import MATERIALS, SIZES, Thing
@@ -137,23 +137,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("extracts", type=Path)
     parser.add_argument("films", type=Path, help="of which the extracts are")
-    parser.add_argument("--goes-on", action="store_true", help="from the weights that are there")
     parser.add_argument("--epochs", type=int, default=19)
-    parser.add_argument("--peak", type=float, default=3e-3, help="greatest rate of learning")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_name(WEIGHTS))
-    arguments = parser.parse_args()
+    add_course(parser, Path(__file__).with_name(WEIGHTS), peak=3e-3)
+    a = parser.parse_args()
     torch.set_num_threads(1)
     with stops_on_interrupt():
-        fit(
-            arguments.extracts,
-            arguments.films,
-            arguments.output,
-            epochs=arguments.epochs,
-            goes_on=arguments.goes_on,
-            peak=arguments.peak,
-            seed=arguments.seed,
-        )
+        fit(a.extracts, a.films, a.output, epochs=a.epochs, goes_on=a.goes_on, peak=a.peak, seed=a.seed)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ weights as one that was not.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
@@ -105,6 +106,14 @@ def shuffled(numbers: Tensor, size: int) -> Iterator[Tensor]:
     for chosen in numbers[torch.randperm(len(numbers))].split(size):
         if len(chosen) == size:
             yield chosen
+
+
+def add_course(parser: argparse.ArgumentParser, output: Path, peak: float) -> None:
+    """The options of a fit that can begin with weights that are there; these are its own output and peak."""
+    parser.add_argument("--goes-on", action="store_true", help="from the weights that are there")
+    parser.add_argument("--peak", type=float, default=peak, help="greatest rate of learning")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, default=output)
 
 
 @contextmanager

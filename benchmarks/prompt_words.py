@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from langit.catalog import load
-from langit.flow import add_noise, predicted_x
+from langit.flow import add_noise
+from langit.generate import denoiser
 from langit.packing import pack
 from langit.simulator.captions import caption
 from langit.simulator.facts import read_facts
@@ -70,8 +71,7 @@ def main() -> None:
     def error(said: Sequence[str], level: float) -> float:
         sigma = torch.full((len(clean),), level)
         noisy = add_noise(clean, noise, sigma)
-        prediction = bundle.transformer(noisy, sigma, layout, bundle.text.encode(said))
-        predicted = predicted_x(noisy, prediction, sigma, bundle.config.transformer.prediction)
+        predicted = denoiser(bundle, layout, said)(noisy, sigma)
         return float(((predicted - clean).square().mean(-1) * weight).sum() / weight.sum())
 
     for level in arguments.levels:

@@ -8,6 +8,7 @@ latents on (`make_passage`), as a stream of frames in the memory of a window.
 
 from __future__ import annotations
 
+import math
 import secrets
 import sys
 import time
@@ -25,7 +26,7 @@ from torch import Tensor
 
 from langit.catalog import EMBEDDED, Bundle, load
 from langit.conditioning import Condition, FramesCondition, Held, Known, Passage
-from langit.conditioning.channels import Beside, known_frame_channels, known_frames
+from langit.conditioning.channels import Beside, known_frame_channels, known_frames, noisy_channels
 from langit.conditioning.passages import CONTEXT_GROUPS, Window, windows_of
 from langit.flow import add_noise, predicted_x
 from langit.media import read_image, write
@@ -35,6 +36,7 @@ from langit.patches import Grid, grid_of, nearest_multiple
 from langit.sampling import SCHEDULES, SOLVERS, Denoise, guided, levels_of, seeing
 from langit.tokenizer import decode, encode
 from langit.tokenizer.base import latent_shape, legal_frames
+from langit.transformer import Transformer
 from langit.transformer.experts import Experts
 from langit.types import ClipShape, Frames, InputError, Video
 
@@ -42,6 +44,8 @@ DISTILLED = "distilled"
 """The solver that stands for a model's quick weights on their own course: few evaluations, no guidance."""
 QUALITIES = ("fast", "best")
 """fast: the quick weights. best: the model itself, by any solver."""
+SKETCHES = 0x5EE7C4
+"""A clip's sketch has noise of its own: that of its seed with these bits turned."""
 MAX_PROMPT_CHARACTERS = 4000
 NUM_SEEDS = 2**32
 """torch's generator on the CPU reads no more than 32 bits: beyond them two seeds would make the same clip."""
@@ -279,8 +283,12 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
     x = add_noise(content, noise, levels[0])
     prompts, governs = _spans([p.prompt for p in plans], held, grids)
     beside = _beside(bundle, plans)
+    if bundle.sees_sketch:
+        known = noisy_channels(x, levels[0], math.prod(config.patch)).to(device)
+        sketch = _sketch(bundle, layout, [p.seed for p in plans], prompts, governs, Beside(known))
+        beside = Beside(noisy_channels(sketch, sketch.new_zeros(len(sketch)), math.prod(config.patch)))
     denoise = guided(
-        denoiser(bundle, layout, prompts, governs, beside, quick),
+        denoiser(bundle, layout, prompts, governs, beside, bundle.quick if quick else None),
         _unguided(bundle, layout, held, beside),
         first.guidance,
         config.sampling.guidance_interval,
@@ -392,6 +400,31 @@ class _PassageLatents:
         return Known(picture, torch.cat([nothing, *self.last], 1), unshown)
 
 
+def _sketch(
+    bundle: Bundle,
+    layout: Layout,
+    seeds: Sequence[int],
+    prompts: Sequence[str],
+    governs: Bounds | None,
+    known: Beside,
+) -> Tensor:
+    """What is where in clips of which so much is `known`: (N, names * cells), made from noise as pictures are."""
+    sampling, sketcher = bundle.config.sampling, bundle.sketch
+    assert sketcher is not None
+    noise = torch.cat([
+        _noise(seed ^ SKETCHES, grid, sketcher.config.out_dim) for seed, grid in zip(seeds, layout.grids, strict=True)
+    ]).to(bundle.device)  # fmt: skip
+    negatives = [sampling.negative] * len(seeds)
+    denoise = guided(
+        denoiser(bundle, layout, prompts, governs, known, sketcher),
+        denoiser(bundle, layout, negatives, None, known, sketcher),
+        sampling.sketch_guidance,
+    )
+    schedule = SCHEDULES[sampling.schedule](sampling.sketch_steps, sampling.shift)
+    levels = schedule.to(noise)[:, None].expand(-1, len(noise))
+    return SOLVERS[sampling.solver](denoise, noise, levels, lambda step: None)
+
+
 def _unguided(bundle: Bundle, layout: Layout, held: Sequence[Held], beside: Beside | None) -> Denoise:
     """What guidance leads away from: the model that reads no prompt and, where it is langit's own, sees no held frames.
 
@@ -403,7 +436,10 @@ def _unguided(bundle: Bundle, layout: Layout, held: Sequence[Held], beside: Besi
     if torch.cat(frames).all() or isinstance(bundle.transformer, Experts):
         return denoiser(bundle, layout, negatives, None, beside)
     seen = torch.cat([grid.box(some) for grid, some in zip(layout.grids, frames, strict=True)])
-    return seeing(seen.to(bundle.device), denoiser(bundle, layout.only(frames), negatives))
+    seen = seen.to(bundle.device)
+    if beside is not None:
+        beside = Beside(beside.channels[seen])
+    return seeing(seen, denoiser(bundle, layout.only(frames), negatives, None, beside))
 
 
 def _in_sight(held: Held, grid: Grid) -> Tensor:
@@ -418,18 +454,22 @@ def denoiser(
     prompts: Sequence[str],
     governs: Bounds | None = None,
     beside: Beside | None = None,
-    quick: bool = False,
+    instead: Transformer | None = None,
 ) -> Denoise:
-    """The transformer, or its `quick` one, under these prompts, one to a clip or to each part of `governs`, as
-    `denoise(x, sigma) -> x0`."""
-    transformer = bundle.quick if quick else bundle.transformer
-    assert transformer is not None, "`plan` refuses the distilled solver where there are no quick weights"
+    """The transformer, or another `instead`, under these prompts, one to a clip or to each part of `governs`, as
+    `denoise(x, sigma) -> x0`. A model with a sketch that is given none goes without."""
+    transformer = instead or bundle.transformer
+    if beside is None and bundle.sees_sketch and instead is not bundle.sketch:
+        assert bundle.sketch is not None
+        nothing = torch.zeros(layout.num_patches, bundle.sketch.config.out_dim, device=bundle.device)
+        beside = Beside(noisy_channels(nothing, nothing.new_ones(len(nothing)), math.prod(bundle.config.patch)))
+    prediction_kind = (instead.config if instead else bundle.config.transformer).prediction
     text: Text = replace(bundle.text.encode(prompts), governs=governs, pictures=beside.pictures if beside else None)
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         entering = torch.cat([x, beside.channels], 1) if beside else x
         prediction = transformer(entering, sigma, layout, text)
-        return predicted_x(x, prediction, sigma, bundle.config.transformer.prediction)
+        return predicted_x(x, prediction, sigma, prediction_kind)
 
     return denoise
 

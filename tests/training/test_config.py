@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from langit.training import Stage, load_recipe
+from langit.training.naming import NAMES
 from langit.training.run import warmup_stable_decay
 from langit.types import InputError
 from tests.conftest import tiny_training
@@ -23,7 +24,12 @@ RECIPES = sorted(
 def test_every_recipe_is_whole(path):
     config = load_recipe(path)
     volume = math.prod(config.patch)
-    assert config.transformer.patch_dim == config.transformer.out_dim == config.corpus.channels * volume
+    picture, sketch = config.corpus.channels * volume, len(NAMES) * volume
+    sizes = config.transformer.patch_dim, config.transformer.out_dim
+    if config.learns == "sketch":
+        assert sizes == (sketch + picture + volume, sketch)
+    else:
+        assert sizes in {(picture, picture), (picture + sketch + volume, picture)}
     assert config.transformer.text_width == config.text.width
     assert config.patch[0] == 1
     assert config.first_clips <= config.corpus.clips

@@ -4,7 +4,8 @@ config.json                what it is: shapes, tokenizer, native clip, sampling 
 transformer.safetensors    weights of the transformer
 text.safetensors           weights of the prompt encoder
 tokenizer.safetensors      the tokenizer's tensors, by its kind (absent for pixel patches)
-quick.safetensors          a second transformer, distilled to a few evaluations without guidance (absent where there is none)
+sketch.safetensors         a second transformer, that sketches what is where before the picture is made (absent where there is none)
+quick.safetensors          one more for pictures, distilled to a few evaluations without guidance (absent where there is none)
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ class SamplingDefaults:
     schedule: str = "linear"
     shift: float = 3.0
     solver: str = "dpmpp"
+    sketch_steps: int = 20  # where there is a sketch (`BundleConfig.sketch`)
+    sketch_guidance: float = 3.0
     negative: str = ""  # the prompt that guidance steers away from
     late_guidance: tuple[float, float] | None = None  # below that noise level, that guidance
     quality: str = "best"  # or fast, where there are quick weights that lose little
@@ -82,6 +85,7 @@ class BundleConfig:
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
     licence: str = "Apache-2.0"
     training: dict[str, Any] = field(default_factory=dict)  # recipe, steps, commit: how it came to be
+    sketch: TransformerConfig | None = None  # of what is where, made before the picture; none where there is none
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -105,6 +109,7 @@ class BundleConfig:
         """Raises KeyError, TypeError or ValueError where a field is missing, unknown or impossible."""
         nested = {
             "transformer": TransformerConfig(**values["transformer"]),
+            "sketch": TransformerConfig(**values["sketch"]) if values.get("sketch") else None,
             "text": PromptEncoderConfig(**values["text"]),
             "native": Native(**values["native"]),
             "sampling": SamplingDefaults(
@@ -145,6 +150,7 @@ class Bundle:
     tokenizer: Tokenizer
     pictures: ClipEncoder | None = None  # for transformers that look at a picture beside the prompt
     quick: Transformer | None = None  # distilled to the levels `config.sampling.distilled`
+    sketch: Transformer | None = None  # makes what stands beside the noise of the other two
     changes: tuple[str, ...] = ()  # what was done to the weights after they were read: LoRAs, fewer bits, caching
 
     @property
@@ -160,6 +166,15 @@ class Bundle:
     @property
     def takes_frames_beside(self) -> bool:
         """Whether known frames enter as channels beside the noise, and not as clean patches (Wan's picture to video)."""
+        return self.sketch is None and self._sees_more
+
+    @property
+    def sees_sketch(self) -> bool:
+        """Whether pictures are made with a sketch beside them; a model that is only on its way there may have one in vain."""
+        return self.sketch is not None and self._sees_more
+
+    @property
+    def _sees_more(self) -> bool:
         return self.config.transformer.patch_dim > self.config.transformer.out_dim
 
     def hash(self) -> str:
@@ -171,7 +186,9 @@ class Bundle:
             digest.update(f"+{change}".encode())
         if not isinstance(self.config, BundleConfig):  # gigabytes, whose files the configuration identifies
             return digest.hexdigest()[:12]
-        for module in (self.transformer, self.text, *([self.quick] if self.quick is not None else ())):
+        for module in (self.transformer, self.text, self.quick, self.sketch):
+            if module is None:
+                continue
             assert isinstance(module, torch.nn.Module)
             for tensor in module.state_dict().values():
                 digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -188,10 +205,12 @@ def save_bundle(
     text: dict[str, Tensor],
     tokenizer: Tokenizer,
     quick: dict[str, Tensor] | None = None,
+    sketch: dict[str, Tensor] | None = None,
 ) -> None:
     """Write a bundle folder; each file is written aside and renamed, config.json last."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = {"transformer": transformer, "text": text, **({"quick": quick} if quick is not None else {})}
+    parts = {"transformer": transformer, "text": text}
+    parts |= {name: part for name, part in (("quick", quick), ("sketch", sketch)) if part is not None}
     if isinstance(tokenizer, StoredTokenizer) and tokenizer.has_tensors:
         parts["tokenizer"] = tokenizer.tensors()
     for name, tensors in parts.items():
@@ -213,25 +232,29 @@ def load_bundle(folder: Path, device: str = "cpu", memory: MemoryMode = "auto") 
     config = _read_config(folder)
     if memory != "auto":
         raise InputError(f"The memory mode {memory} is for open weights; {config.name} is small and always whole.")
-    channels = config.transformer.patch_dim // math.prod(config.patch)
+    channels = config.transformer.out_dim // math.prod(config.patch)
     tokenizer = read_tokenizer(folder, config.tokenizer, config.stride, channels).to(device)
     try:
         with torch.device("meta"):  # shapes alone: the weights come from the files
             transformer, text = Transformer(config.transformer), PromptEncoder(config.text)
             quick = Transformer(config.transformer) if config.sampling.distilled else None
+            sketch = Transformer(config.sketch) if config.sketch is not None else None
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
         raise InputError(f"The model in {folder} has an impossible shape ({error}). Fetch the model again.") from error
     patch_dim = tokenizer.channels * math.prod(config.patch)
-    if (config.transformer.patch_dim, config.transformer.out_dim) != (patch_dim, patch_dim):
+    beside = 0 if config.sketch is None else config.sketch.out_dim + math.prod(config.patch)
+    entering = {patch_dim, patch_dim + beside}  # a model may have a sketch that its pictures do not see yet
+    if config.transformer.patch_dim not in entering or config.transformer.out_dim != patch_dim:
         raise InputError(
             f"The model in {folder} takes patches of {config.transformer.patch_dim} numbers and gives "
             f"{config.transformer.out_dim}, but its tokenizer makes {patch_dim}. Fetch the model again."
         )
     parts: dict[str, torch.nn.Module] = {"transformer": transformer, "text": text}
-    for name, module in (parts if quick is None else parts | {"quick": quick}).items():
+    parts |= {name: part for name, part in (("quick", quick), ("sketch", sketch)) if part is not None}
+    for name, module in parts.items():
         _fill(module, read_tensors(folder / f"{name}.safetensors"), folder)
         module.requires_grad_(False).eval().to(device)
-    return Bundle(config, transformer, text, tokenizer, quick=quick)
+    return Bundle(config, transformer, text, tokenizer, quick=quick, sketch=sketch)
 
 
 def _read_config(folder: Path) -> BundleConfig:

@@ -30,6 +30,15 @@ class Beside:
     pictures: Text | None = None
 
 
+def noisy_channels(noisy: Tensor, sigma: Tensor, cells: int) -> Tensor:
+    """Patches (N, C * cells) at levels (N,) as they stand beside others: nothing of pure noise, and the level in every cell.
+
+    (N, (C + 1) * cells).
+    """
+    seen = noisy.masked_fill((sigma >= 1)[:, None], 0.0)
+    return torch.cat([seen, sigma[:, None].expand(-1, cells)], 1)
+
+
 def known_frames(conditions: Sequence[Condition], shape: ClipShape) -> dict[int, Frames]:
     """The frames that the conditions know, by index from the beginning; `InputError` where there is none."""
     given = [condition.frames for condition in conditions if isinstance(condition, FramesCondition)]

@@ -6,6 +6,7 @@ pool. A clip's noise comes from a seed of its own, so it is the same whoever's s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +29,7 @@ from langit.training.footage import LANGUAGES, WORDINGS, prompt_number
 from langit.training.noise import position_noise
 from langit.training.parallel import ALONE, Team, share_out
 from langit.training.pool import Pool
+from langit.training.sketching import beside_picture, beside_sketch, sketch_of
 
 STREAM = 0x5EED
 KINDS = ("picture", "short", "whole")
@@ -45,6 +47,7 @@ class Batch:
     sigma: Tensor  # (N,), 0 for held patches
     weight: Tensor  # (N,), of each patch in the loss; 0 for held patches
     shares: Tensor  # (N, names * cells) in [0, 1]: what fills each cell of a patch (`naming.shares_of`)
+    beside: Tensor | None  # (N, channels): what the transformer sees beside the noisy patches (`sketching`)
     layout: Layout
     tokens: list[tuple[int, ...]]  # concept ids, a prompt to a clip
     seeds: list[int]  # of each clip's levels and noise
@@ -53,6 +56,10 @@ class Batch:
     @property
     def num_clips(self) -> int:
         return len(self.tokens)
+
+    def entering(self, noisy: Tensor) -> Tensor:
+        """The noisy patches (N, P) with what stands beside them."""
+        return noisy if self.beside is None else torch.cat([noisy, self.beside], 1)
 
 
 @dataclass(frozen=True)
@@ -108,20 +115,36 @@ def draw_batch(config: TrainingConfig, pool: Pool, step: int, team: Team = ALONE
     rows = np.arange(clips.rows.sum()) + np.repeat(starts - (ends - clips.rows), clips.rows)
     taken = torch.from_numpy(rows).to(pool.device)
     patches = pool.patches.index_select(0, taken).float()
+    shares = pool.shares.index_select(0, taken).float() / 255
     stage, layout = config.stage_at(step), layout_of(grids, pool.device)
     levels = _levels(clips, grids, ends, stage).to(pool.device)
     seeds, counts = torch.from_numpy(clips.seed).to(pool.device), torch.from_numpy(clips.rows).to(pool.device)
-    of_row = seeds.repeat_interleave(counts, output_size=len(rows))
+
+    def of_row(of_clip: Tensor) -> Tensor:
+        return of_clip.repeat_interleave(counts, output_size=len(rows))
+
+    seed_of_row = of_row(seeds)
     within = torch.from_numpy(rows - np.repeat(starts, clips.rows)).to(pool.device)
-    weight = 1 + stage.salience * standing_out(patches, layout, config.corpus.channels) if stage.salience else 1.0
+    noise = position_noise(seed_of_row, within, patches.shape[1])
+    stands_out = standing_out(patches, layout, config.corpus.channels) if stage.salience else torch.zeros(len(patches))
+    beside, cells = None, math.prod(config.patch)
+    if config.learns == "sketch":
+        words, by_frame = (of_row(torch.from_numpy(clips.task == task).to(pool.device)) for task in ("text", "frames"))
+        beside = beside_sketch(patches, noise, levels, by_frame, words, seed_of_row, cells)
+        levels, stands_out = of_row(torch.from_numpy(clips.level).to(pool.device)), shares.amax(1)
+        patches = sketch_of(shares)
+        noise = position_noise(seed_of_row + 1, within, patches.shape[1])
+    elif config.transformer.patch_dim > config.transformer.out_dim:
+        beside = beside_picture(shares, seed_of_row, within)
     prompts = zip(clips.index.tolist(), clips.prompt.tolist(), strict=True)
     return Batch(
         step,
         patches,
-        position_noise(of_row, within, patches.shape[1]),
+        noise,
         levels,
-        (levels > 0) * weight,
-        pool.shares.index_select(0, taken).float() / 255,
+        (levels > 0) * (1 + stage.salience * stands_out.to(pool.device)),
+        shares,
+        beside,
         layout,
         [pool.tokens(index, prompt) if prompt >= 0 else _no_prompt() for index, prompt in prompts],
         clips.seed.tolist(),

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from langit.catalog.bundle import Native, SamplingDefaults
 from langit.conditioning.tasks import SHARES, Levels
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from langit.training.tokenizer_config import TokenizerTraining
+
+
+Part = Literal["picture", "sketch"]
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ class TrainingConfig:
     stages: tuple[Stage, ...]
     optimizer: OptimizerConfig = OptimizerConfig()
     tasks: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
+    learns: Part = "picture"  # the transformer of pictures, or the one that sketches what is where (`sketching`)
     naming: float = 0.3  # weight of naming what fills each cell (`naming.Naming`), beside the flow's loss; 0 for none
     prompt_dropout: float = 0.1  # share of clips trained without their prompt, for guidance
     first_clips: int = 512  # clips that must exist before the first step

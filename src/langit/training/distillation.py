@@ -18,7 +18,7 @@ from torch import Tensor
 from langit.catalog import Bundle, load_bundle
 from langit.catalog.find import find_model
 from langit.flow import add_noise, predicted_x
-from langit.packing import Layout, Text
+from langit.packing import Text
 from langit.sampling import SOLVERS, Denoise, guided
 from langit.text.encoder import PromptEncoder
 from langit.training.batches import STREAM, Batch
@@ -91,15 +91,15 @@ class Teacher:
         sampling = self.bundle.config.sampling
         empty = self.text.encode([sampling.negative] * batch.num_clips)
         return guided(
-            self._under(self.text(batch.tokens), batch.layout),
-            self._under(empty, batch.layout),
+            self._under(self.text(batch.tokens), batch),
+            self._under(empty, batch),
             sampling.guidance,
             sampling.guidance_interval,
         )
 
-    def _under(self, text: Text, layout: Layout) -> Denoise:
+    def _under(self, text: Text, batch: Batch) -> Denoise:
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-            prediction = self.transformer(x, sigma, layout, text)
+            prediction = self.transformer(batch.entering(x), sigma, batch.layout, text)
             return predicted_x(x, prediction, sigma, self.config.transformer.prediction)
 
         return denoise

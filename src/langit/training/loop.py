@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from langit.catalog import load_bundle
@@ -26,7 +27,7 @@ from langit.text.encoder import PromptEncoder
 from langit.tokenizer import kind_of
 from langit.training.batches import Batch, batches
 from langit.training.checkpoint import load_state
-from langit.training.config import TrainingConfig
+from langit.training.config import Part, TrainingConfig
 from langit.training.corpus import Corpus, open_corpus
 from langit.training.distillation import Teacher
 from langit.training.muon import SharedMuon
@@ -66,10 +67,18 @@ class Model(nn.Module):
         self.naming = Naming(config.transformer.width, math.prod(config.patch)) if config.naming else None
         initialise(self.transformer)
 
-    def begin_as(self, bundle: Bundle) -> None:
-        """With the weights of a model that is there; detail that it lacks starts as nothing. `InputError` for another shape."""
+    def begin_as(self, bundle: Bundle, learns: Part = "picture") -> None:
+        """With the weights of a model that is there; what it lacks starts as nothing: detail, and what stands beside the noise.
+
+        A sketch begins as the bundle's own, or as its picture, which then stands beside it. `InputError` for another shape.
+        """
+        if learns == "sketch":
+            self._begin_sketch(bundle)
+            return
         here, there = self.transformer.config, bundle.config.transformer
         gained = ("detail_depth",) if there.detail_width else DETAIL
+        if there.patch_dim == there.out_dim:
+            gained = (*gained, "patch_dim")
         grown = dataclasses.replace(there, **{name: getattr(here, name) for name in gained})
         same = grown == here and (not there.detail_width or there.detail_depth <= here.detail_depth)
         if not same or not isinstance(bundle.text, PromptEncoder) or bundle.text.config != self.text.config:
@@ -77,7 +86,11 @@ class Model(nn.Module):
                 f"The model {bundle.config.name} has another shape than the recipe that begins with it; name one that was "
                 "trained by the recipe that this one builds on."
             )
-        self.transformer.load_state_dict({**self.transformer.state_dict(), **bundle.transformer.state_dict()})
+        weights = {**self.transformer.state_dict(), **bundle.transformer.state_dict()}
+        for name in ("patch_in.weight", "detail.cell_in.weight"):
+            if name in weights:
+                weights[name] = _widened(weights[name], self.transformer.get_parameter(name).shape[1])
+        self.transformer.load_state_dict(weights)
         self.text.load_state_dict(bundle.text.state_dict())
         if there.detail_width and self.transformer.detail is not None:
             for block in self.transformer.detail.blocks[there.detail_depth :]:
@@ -86,12 +99,25 @@ class Model(nn.Module):
                     nn.init.zeros_(layer.weight)
                     nn.init.zeros_(layer.bias)
 
+    def _begin_sketch(self, bundle: Bundle) -> None:
+        assert isinstance(bundle.transformer, Transformer)
+        assert isinstance(bundle.text, PromptEncoder)
+        self.text.load_state_dict(bundle.text.state_dict())
+        if bundle.sketch is not None and bundle.sketch.config == self.transformer.config:
+            self.transformer.load_state_dict(bundle.sketch.state_dict())
+            return
+        own, weights = self.transformer.state_dict(), bundle.transformer.state_dict()
+        taken = {name: weight for name, weight in weights.items() if name in own and not name.startswith("patch_")}
+        before = self.transformer.config.out_dim
+        patch_in = _widened(weights["patch_in.weight"], own["patch_in.weight"].shape[1], before)
+        self.transformer.load_state_dict({**own, **taken, "patch_in.weight": patch_in})
+
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Over the patches that are not held, by weight: mean squared velocity error (`flow.velocity_loss`), and naming's."""
         noisy = add_noise(batch.patches, batch.noise, batch.sigma)
         text = self.text(batch.tokens)
         states: list[Tensor] = []
-        prediction = self.transformer(noisy, batch.sigma, batch.layout, text, states)
+        prediction = self.transformer(batch.entering(noisy), batch.sigma, batch.layout, text, states)
         kind = self.transformer.config.prediction
         error = velocity_loss(noisy, batch.patches, batch.noise, prediction.float(), batch.sigma, kind)
         weight = batch.weight / batch.weight.sum().clamp(min=1)
@@ -99,6 +125,11 @@ class Model(nn.Module):
             return (error * weight).sum(), error.new_zeros(())
         named = self.naming.loss(states[len(states) // 2], batch.shares)
         return (error * weight).sum(), (named * weight).sum()
+
+
+def _widened(weight: Tensor, width: int, before: int = 0) -> Tensor:
+    """A layer's weight (D, n) with nothing from so many more inputs, (D, width)."""
+    return F.pad(weight, (before, width - before - weight.shape[1]))
 
 
 def initialise(transformer: Transformer) -> None:
@@ -154,6 +185,11 @@ def _train(
     team: Team,
     on_step: Callable[[Progress], None] | None = None,
 ) -> int:
+    if config.learns == "sketch" and not config.start:
+        raise InputError(
+            f"The recipe {config.name} learns to sketch and names no model to begin with; set its start to the model "
+            "whose pictures the sketches are for."
+        )
     output.mkdir(parents=True, exist_ok=True)
     state = load_state(output / "checkpoint.pt", config.fingerprint())
     corpus = open_corpus(Corpus, corpus_folder, config.corpus, workers, team)
@@ -163,8 +199,12 @@ def _train(
     if teacher is not None:
         model.begin_as(teacher.bundle)
         model.text.requires_grad_(False)
-    elif config.start and state is None:
-        model.begin_as(load_bundle(find_model(config.start)))
+    seen_beside = config.transformer.patch_dim > config.transformer.out_dim  # and what is seen is the beginning's
+    beginning = load_bundle(find_model(config.start)) if config.start and (state is None or seen_beside) else None
+    if beginning is not None and state is None:
+        model.begin_as(beginning, config.learns)
+    if config.learns == "sketch" or (beginning is not None and beginning.sketch is not None):
+        model.text.requires_grad_(False)  # one encoder reads the prompt for both
     model.to(team.device)
     learner = Learner(config, model, make_optimizers(config, model, team), team)
     if state is not None:
@@ -173,7 +213,7 @@ def _train(
     pool = Pool(corpus, config.patch, team.device)
 
     def bundle(step: int) -> Bundle:
-        return _bundle(config, learner.ema, corpus, step, teacher)
+        return _bundle(config, learner.ema, corpus, step, teacher, beginning)
 
     course = Course(
         draw=lambda steps: batches(config, pool, steps, team),
@@ -281,8 +321,13 @@ def measure_products(device: str, repeats: int = 4, clock: Callable[[], float] =
     return found
 
 
-def _bundle(config: TrainingConfig, ema: Model, corpus: Corpus, step: int, teacher: Teacher | None) -> Bundle:
-    """The model as it is after so many steps, from the moving average; in distillation the teacher's, with quick weights."""
+def _bundle(
+    config: TrainingConfig, ema: Model, corpus: Corpus, step: int, teacher: Teacher | None, beginning: Bundle | None
+) -> Bundle:
+    """The model as it is after so many steps, from the moving average; in distillation the teacher's, with quick weights.
+
+    One that learns to sketch is the model that it begins with, with that sketch.
+    """
     how = {"recipe": config.name, "steps": step, "of": config.steps, "fingerprint": config.fingerprint()}
     if teacher is not None and config.distillation is not None:
         taught = teacher.bundle.config
@@ -290,6 +335,13 @@ def _bundle(config: TrainingConfig, ema: Model, corpus: Corpus, step: int, teach
         sampling = dataclasses.replace(taught.sampling, distilled=config.distillation.levels)
         described = dataclasses.replace(taught, sampling=sampling, training={**taught.training, "quick": how})
         return dataclasses.replace(teacher.bundle, config=described, quick=ema.transformer.eval())
+    sketch = None if beginning is None else beginning.sketch
+    if config.learns == "sketch":
+        assert beginning is not None
+        assert isinstance(beginning.config, BundleConfig)
+        how = {**beginning.config.training, "sketch": how}
+        described = dataclasses.replace(beginning.config, sketch=config.transformer, training=how)
+        return dataclasses.replace(beginning, config=described, sketch=ema.transformer.eval())
     described = BundleConfig(
         config.name,
         config.transformer,
@@ -300,8 +352,9 @@ def _bundle(config: TrainingConfig, ema: Model, corpus: Corpus, step: int, teach
         config.native,
         config.sampling,
         training=how,
+        sketch=None if sketch is None else sketch.config,
     )
-    return Bundle(described, ema.transformer.eval(), ema.text.eval(), corpus.tokenizer)
+    return Bundle(described, ema.transformer.eval(), ema.text.eval(), corpus.tokenizer, sketch=sketch)
 
 
 def _save_bundle(bundle: Bundle, output: Path) -> None:
@@ -309,8 +362,8 @@ def _save_bundle(bundle: Bundle, output: Path) -> None:
     assert isinstance(bundle.config, BundleConfig)
     assert isinstance(bundle.text, PromptEncoder)
     transformer, text = _halved(bundle.transformer), _halved(bundle.text)
-    quick = None if bundle.quick is None else _halved(bundle.quick)
-    save_bundle(output, bundle.config, transformer, text, bundle.tokenizer, quick)
+    quick, sketch = (None if module is None else _halved(module) for module in (bundle.quick, bundle.sketch))
+    save_bundle(output, bundle.config, transformer, text, bundle.tokenizer, quick, sketch)
 
 
 def _halved(module: nn.Module) -> dict[str, Tensor]:

@@ -27,6 +27,12 @@ def position_noise(seeds: Tensor, rows: Tensor, width: int) -> Tensor:
     return torch.cat([angles.cos().mul_(lengths), angles.sin_().mul_(lengths)], 1)[:, :width]
 
 
+def seed_uniform(seeds: Tensor, which: int) -> Tensor:
+    """A number in [0, 1) for each seed (N,), the one of this number."""
+    drawn: Tensor = ((mixed(mixed(seeds) + which) >> 40) & (2**_BITS - 1)).float() * 2.0**-_BITS
+    return drawn
+
+
 def mixed(bits: Tensor) -> Tensor:
     """SplitMix64's next value after each state, int64 as unsigned."""
     bits = bits + _STEP

@@ -241,16 +241,17 @@ class Detail(nn.Module):
         self.num_cells = config.detail_side**2
         width, channels = config.detail_width, config.out_dim // self.num_cells
         narrow = replace(config, width=width, num_heads=width // DETAIL_HEAD, ffn_width=3 * width, image_width=0)
-        self.cell_in = Linear(channels, width)
+        self.cell_in = Linear(config.patch_dim // self.num_cells, width)
         self.state_in = Linear(config.width, self.num_cells * width)
         self.level_out = nn.Sequential(nn.SiLU(), Linear(config.width, 8 * width))
         self.blocks = nn.ModuleList(DetailBlock(narrow) for _ in range(config.detail_depth))
         self.cell_out = Linear(width, channels)
         self.keep_out = nn.Sequential(nn.SiLU(), Linear(config.width, channels))
 
-    def forward(self, noisy: Tensor, states: Tensor, embedded: Tensor, at: Tensor | None, layout: Layout) -> Tensor:
-        """noisy (N, P), the transformer's last states (N, D), the distinct levels as in `Transformer` -> (N, P)."""
-        cells = rearrange(noisy, "n (c k) -> n k c", k=self.num_cells)
+    def forward(self, patches: Tensor, states: Tensor, embedded: Tensor, at: Tensor | None, layout: Layout) -> Tensor:
+        """Patches (N, P) that entered, the transformer's last states (N, D), the distinct levels as in `Transformer`
+        -> (N, out_dim)."""
+        cells = rearrange(patches, "n (c k) -> n k c", k=self.num_cells)
         normed = F.layer_norm(states, states.shape[-1:], eps=self.eps)
         x = self.cell_in(cells) + self.state_in(normed).unflatten(-1, (self.num_cells, -1))  # (N, k, d)
         modulation = self.level_out(embedded).unflatten(-1, (8, -1))  # (U, 8, d)
@@ -264,7 +265,8 @@ class Detail(nn.Module):
         shift_out, scale_out = _per_cell(modulation[:, 6:], at)
         found = self.cell_out(_modulate(x, scale_out, shift_out, self.eps))
         (keep,) = _per_cell(self.keep_out(embedded)[:, None], at)
-        return rearrange(torch.addcmul(found, keep, cells), "n k c -> n (c k)")
+        noisy = cells[..., : keep.shape[-1]]  # what stands beside the noise is not kept
+        return rearrange(torch.addcmul(found, keep, noisy), "n k c -> n (c k)")
 
     def num_flop(self, num_patches: int) -> float:
         """Floating point operations of one forward pass, without attention's scores."""

@@ -1,6 +1,6 @@
 """Quick weights for the embedded model: four evaluations without guidance in place of sixty with it.
 
-    langit train recipes/embedded_causal.py --output runs/causal
+    langit train recipes/embedded_picture.py --output runs/picture --corpus runs/causal/corpus
     langit train recipes/embedded_fast.py --output runs/fast --corpus runs/causal/corpus
     langit generate --model runs/fast --quality fast "a red ball bounces"
 
@@ -18,12 +18,12 @@ from langit.training import Distillation, OptimizerConfig, Stage, TrainingConfig
 
 
 def recipe() -> TrainingConfig:
-    base = load_recipe(Path(__file__).with_name("embedded_causal.py"))
+    base = load_recipe(Path(__file__).with_name("embedded_picture.py"))
     return replace(
         base,
         name="embedded-fast",
         start="",
-        stages=(Stage(320, 1536, {"picture": 0.1, "short": 0.2, "whole": 0.7}),),
+        stages=(Stage(240, 1536, {"picture": 0.1, "short": 0.2, "whole": 0.7}),),
         tasks={task: share for task, share in SHARES.items() if task != "frames"},  # a course has one level at a time
         optimizer=OptimizerConfig(learning_rate=1e-3, warmup=20, cooldown=0.5, ema=0.98),
         naming=0.0,

@@ -4,7 +4,9 @@
     langit train recipes/embedded_picture.py --output runs/picture --corpus runs/causal/corpus
 
 The picture goes on from its own weights; what it sees of the sketch begins as nothing. The shipped weights: 2,500 steps, an
-hour of one busy AMD EPYC core.
+hour of one busy AMD EPYC core (asked for 3,000 and shortened at step 1,052). Twenty prompts, two seeds (`python
+benchmarks/twenty_prompts.py --seeds 2`): light 24/24, ground 30/30, motion 25/30, colour 41/48, colour and shape 11/48, count
+27/40. With guidance 4, as before, halos stand about things, and a sketch that is guided below level 0.8 grows too large.
 """
 
 from dataclasses import replace
@@ -27,6 +29,7 @@ def recipe() -> TrainingConfig:
         stages=(Stage(2500, 2048, {"picture": 0.1, "short": 0.15, "whole": 0.75}, Levels(1.0, 1.4), salience=2.0),),
         optimizer=OptimizerConfig(learning_rate=2e-3, warmup=100, cooldown=0.4, ema=0.997),
         naming=0.0,
+        sampling=replace(base.sampling, guidance=2.0, sketch_steps=16, sketch_guidance=5.0, sketch_interval=(0.5, 1.0)),
         first_clips=7936,
         checkpoint_every=100,
     )

@@ -15,7 +15,7 @@ from math import prod
 from pathlib import Path
 
 from langit.conditioning.tasks import Levels
-from langit.training import OptimizerConfig, Stage, TrainingConfig, load_recipe
+from langit.training import Stage, TrainingConfig, load_recipe
 from langit.training.naming import NAMES
 
 

@@ -419,6 +419,7 @@ def _sketch(
         denoiser(bundle, layout, prompts, governs, known, sketcher),
         denoiser(bundle, layout, negatives, None, known, sketcher),
         sampling.sketch_guidance,
+        sampling.sketch_interval,
     )
     schedule = SCHEDULES[sampling.schedule](sampling.sketch_steps, sampling.shift)
     levels = schedule.to(noise)[:, None].expand(-1, len(noise))

@@ -34,7 +34,11 @@ from langit.transformer.model import Prediction
 from langit.types import ClipShape, InputError
 
 FORMAT = 1
-COURSES = ("guidance_interval", "distilled")  # fields of SamplingDefaults that JSON gives back as lists
+COURSES = (
+    "guidance_interval",
+    "sketch_interval",
+    "distilled",
+)  # fields of SamplingDefaults that JSON gives back as lists
 MAY_BE_0 = ("text reach", "place_frequencies", "detail_width", "image_width", "image_places", "text depth")
 
 
@@ -63,6 +67,7 @@ class SamplingDefaults:
     solver: str = "dpmpp"
     sketch_steps: int = 20  # where there is a sketch (`BundleConfig.sketch`)
     sketch_guidance: float = 3.0
+    sketch_interval: tuple[float, float] = (0.0, 1.0)
     negative: str = ""  # the prompt that guidance steers away from
     late_guidance: tuple[float, float] | None = None  # below that noise level, that guidance
     quality: str = "best"  # or fast, where there are quick weights that lose little
@@ -107,14 +112,14 @@ class BundleConfig:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> BundleConfig:
         """Raises KeyError, TypeError or ValueError where a field is missing, unknown or impossible."""
+        sampling: dict[str, Any] = dict(values["sampling"])
+        sampling |= {name: tuple(sampling[name]) for name in COURSES if name in sampling}
         nested = {
             "transformer": TransformerConfig(**values["transformer"]),
             "sketch": TransformerConfig(**values["sketch"]) if values.get("sketch") else None,
             "text": PromptEncoderConfig(**values["text"]),
             "native": Native(**values["native"]),
-            "sampling": SamplingDefaults(
-                **{**values["sampling"], **{name: tuple(values["sampling"].get(name, ())) for name in COURSES}}
-            ),
+            "sampling": SamplingDefaults(**sampling),
             "stride": tuple(values["stride"]),
             "patch": tuple(values["patch"]),
         }

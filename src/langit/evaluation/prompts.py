@@ -73,7 +73,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
 class Wanted:
     """A thing that a prompt tells; None for what it leaves open."""
 
-    colour: str
+    colour: str | None
     shape: str | None
     material: str | None = None
     size: str | None = None
@@ -217,7 +217,7 @@ def _is_asked(happening: Happening, facts: Facts) -> bool:
 def _wanted(sight: Sight, k: int) -> Wanted:
     thing = sight.thing(k)
     if thing.is_prop:
-        return Wanted(thing.colour, thing.shape)
+        return Wanted(None, thing.shape)  # a wall or a ramp is told as such, without its looks
     return Wanted(
         thing.colour,
         thing.shape if tells_shape(sight, k) else None,

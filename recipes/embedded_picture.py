@@ -5,8 +5,8 @@
 
 The picture goes on from its own weights; what it sees of the sketch begins as nothing. The shipped weights: 2,500 steps, an
 hour of one busy AMD EPYC core (asked for 3,000 and shortened at step 1,052). Twenty prompts, two seeds (`python
-benchmarks/twenty_prompts.py --seeds 2`): light 24/24, ground 30/30, motion 25/30, colour 41/48, colour and shape 11/48, count
-27/40. With guidance 4, as before, halos stand about things, and a sketch that is guided below level 0.8 grows too large.
+benchmarks/twenty_prompts.py --seeds 2`): light 24/24, ground 30/30, motion 26/30, colour 41/48, colour and shape 14/48, count
+22/40. With guidance 4, as before, halos stand about things.
 """
 
 from dataclasses import replace

@@ -18,11 +18,12 @@ from torch import Tensor
 
 from langit.catalog import Bundle, load
 from langit.conditioning import SourceCondition
+from langit.denoising import denoiser
 from langit.evaluation.observation import observe
 from langit.evaluation.prompt_following import score, shares
 from langit.evaluation.prompts import ATTRIBUTES, Prompt, answer, make_prompts
 from langit.flow import add_noise
-from langit.generate import Request, denoiser, generate_all, plan
+from langit.generate import Request, generate_all, plan
 from langit.packing import pack
 from langit.tokenizer import decode, encode
 from langit.types import Frames, Video

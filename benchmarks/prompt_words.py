@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from langit.catalog import load
+from langit.denoising import denoiser
 from langit.flow import add_noise
-from langit.generate import denoiser
 from langit.packing import pack
 from langit.simulator.captions import caption
 from langit.simulator.facts import read_facts

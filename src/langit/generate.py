@@ -28,24 +28,21 @@ from langit.catalog import EMBEDDED, Bundle, load
 from langit.conditioning import Condition, FramesCondition, Held, Known, Passage
 from langit.conditioning.channels import Beside, known_frame_channels, known_frames, noisy_channels
 from langit.conditioning.passages import CONTEXT_GROUPS, Window, windows_of
-from langit.flow import add_noise, predicted_x
+from langit.denoising import denoiser, make_sketch, noise_of, unguided
+from langit.flow import add_noise
 from langit.media import read_image, write
 from langit.media.record import Record, SourceFile, sha256_of, write_sidecar
-from langit.packing import Bounds, Layout, Text, bounds_of, layout_of, unpack
+from langit.packing import Bounds, Text, bounds_of, layout_of, unpack
 from langit.patches import Grid, grid_of, nearest_multiple
-from langit.sampling import SCHEDULES, SOLVERS, Denoise, guided, levels_of, seeing
+from langit.sampling import SCHEDULES, SOLVERS, guided, levels_of
 from langit.tokenizer import decode, encode
 from langit.tokenizer.base import latent_shape, legal_frames
-from langit.transformer import Transformer
-from langit.transformer.experts import Experts
 from langit.types import ClipShape, Frames, InputError, Video
 
 DISTILLED = "distilled"
 """The solver that stands for a model's quick weights on their own course: few evaluations, no guidance."""
 QUALITIES = ("fast", "best")
 """fast: the quick weights. best: the model itself, by any solver."""
-SKETCHES = 0x5EE7C4
-"""A clip's sketch has noise of its own: that of its seed with these bits turned."""
 MAX_PROMPT_CHARACTERS = 4000
 NUM_SEEDS = 2**32
 """torch's generator on the CPU reads no more than 32 bits: beyond them two seeds would make the same clip."""
@@ -269,7 +266,9 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
     grids = [grid_of(latent_shape(bundle.tokenizer, p.shape), config.patch) for p in plans]
     layout = layout_of(grids).to(device)
     held = [held_of(bundle, p) for p in plans]
-    noise = torch.cat([_noise(p.seed, grid, config.transformer.out_dim) for p, grid in zip(plans, grids, strict=True)])
+    noise = torch.cat(
+        [noise_of(p.seed, grid, config.transformer.out_dim) for p, grid in zip(plans, grids, strict=True)]
+    )
     content = torch.cat([one.content for one in held])
     mask = torch.cat([one.mask for one in held])
     start = layout.spread(torch.tensor([one.start for one in held], device=device)).cpu()
@@ -285,11 +284,11 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
     beside = _beside(bundle, plans)
     if bundle.sees_sketch:
         known = noisy_channels(x, levels[0], math.prod(config.patch)).to(device)
-        sketch = _sketch(bundle, layout, [p.seed for p in plans], prompts, governs, Beside(known))
+        sketch = make_sketch(bundle, layout, [p.seed for p in plans], prompts, governs, Beside(known))
         beside = Beside(noisy_channels(sketch, sketch.new_zeros(len(sketch)), math.prod(config.patch)))
     denoise = guided(
         denoiser(bundle, layout, prompts, governs, beside, bundle.quick if quick else None),
-        _unguided(bundle, layout, held, beside),
+        unguided(bundle, layout, held, beside),
         first.guidance,
         config.sampling.guidance_interval,
         config.sampling.late_guidance if first.guidance == config.sampling.guidance else None,
@@ -400,81 +399,6 @@ class _PassageLatents:
         return Known(picture, torch.cat([nothing, *self.last], 1), unshown)
 
 
-def _sketch(
-    bundle: Bundle,
-    layout: Layout,
-    seeds: Sequence[int],
-    prompts: Sequence[str],
-    governs: Bounds | None,
-    known: Beside,
-) -> Tensor:
-    """What is where in clips of which so much is `known`: (N, names * cells), made from noise as pictures are."""
-    sampling, sketcher = bundle.config.sampling, bundle.sketch
-    assert sketcher is not None
-    noise = torch.cat([
-        _noise(seed ^ SKETCHES, grid, sketcher.config.out_dim) for seed, grid in zip(seeds, layout.grids, strict=True)
-    ]).to(bundle.device)  # fmt: skip
-    negatives = [sampling.negative] * len(seeds)
-    denoise = guided(
-        denoiser(bundle, layout, prompts, governs, known, sketcher),
-        denoiser(bundle, layout, negatives, None, known, sketcher),
-        sampling.sketch_guidance,
-        sampling.sketch_interval,
-    )
-    schedule = SCHEDULES[sampling.schedule](sampling.sketch_steps, sampling.shift)
-    levels = schedule.to(noise)[:, None].expand(-1, len(noise))
-    return SOLVERS[sampling.solver](denoise, noise, levels, lambda step: None)
-
-
-def _unguided(bundle: Bundle, layout: Layout, held: Sequence[Held], beside: Beside | None) -> Denoise:
-    """What guidance leads away from: the model that reads no prompt and, where it is langit's own, sees no held frames.
-
-    So what is made agrees more with what is held, and frames that are held cost half. What is held of a frame that is
-    otherwise made (a region's surrounding) stays in sight: without it the model has nothing like what it was trained on.
-    """
-    negatives = [bundle.config.sampling.negative] * len(held)
-    frames = [_in_sight(one, grid) for one, grid in zip(held, layout.grids, strict=True)]
-    if torch.cat(frames).all() or isinstance(bundle.transformer, Experts):
-        return denoiser(bundle, layout, negatives, None, beside)
-    seen = torch.cat([grid.box(some) for grid, some in zip(layout.grids, frames, strict=True)])
-    seen = seen.to(bundle.device)
-    if beside is not None:
-        beside = Beside(beside.channels[seen])
-    return seeing(seen, denoiser(bundle, layout.only(frames), negatives, None, beside))
-
-
-def _in_sight(held: Held, grid: Grid) -> Tensor:
-    """(t,) bool: the patch frames that are not held whole; all of them where no other is left."""
-    whole = held.mask.reshape(grid.t, -1).all(1)
-    return ~(whole & ~whole.all())
-
-
-def denoiser(
-    bundle: Bundle,
-    layout: Layout,
-    prompts: Sequence[str],
-    governs: Bounds | None = None,
-    beside: Beside | None = None,
-    instead: Transformer | None = None,
-) -> Denoise:
-    """The transformer, or another `instead`, under these prompts, one to a clip or to each part of `governs`, as
-    `denoise(x, sigma) -> x0`. A model with a sketch that is given none goes without."""
-    transformer = instead or bundle.transformer
-    if beside is None and bundle.sees_sketch and instead is not bundle.sketch:
-        assert bundle.sketch is not None
-        nothing = torch.zeros(layout.num_patches, bundle.sketch.config.out_dim, device=bundle.device)
-        beside = Beside(noisy_channels(nothing, nothing.new_ones(len(nothing)), math.prod(bundle.config.patch)))
-    prediction_kind = (instead.config if instead else bundle.config.transformer).prediction
-    text: Text = replace(bundle.text.encode(prompts), governs=governs, pictures=beside.pictures if beside else None)
-
-    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-        entering = torch.cat([x, beside.channels], 1) if beside else x
-        prediction = transformer(entering, sigma, layout, text)
-        return predicted_x(x, prediction, sigma, prediction_kind)
-
-    return denoise
-
-
 def held_of(bundle: Bundle, p: Plan) -> Held:
     """What the plan's conditions know of its clip."""
     grid = grid_of(latent_shape(bundle.tokenizer, p.shape), bundle.config.patch)
@@ -513,11 +437,6 @@ def _spans(prompts: Sequence[str], held: Sequence[Held], grids: Sequence[Grid]) 
             told.append(said)
             counts.append(len(list(frames)) * grid.y * grid.x)
     return told, bounds_of(counts)
-
-
-def _noise(seed: int, grid: Grid, patch_dim: int) -> Tensor:
-    """A clip's noise, from its own seed and by position; always drawn on the CPU, so that every device starts alike."""
-    return torch.randn(grid.num_patches, patch_dim, generator=torch.Generator().manual_seed(seed))
 
 
 def _report(on_step: OnStep | None, steps: int, step: int) -> None:

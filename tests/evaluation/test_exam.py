@@ -101,7 +101,8 @@ def test_the_terminals_table_keeps_its_brackets_and_its_reasons(stopped_and_take
         (["--clips", "nowhere"], "There is no folder nowhere"),
     ],
 )
-def test_the_command_refuses_what_has_no_effect(arguments, sentence):
+def test_the_command_refuses_what_has_no_effect(arguments, sentence, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["evaluate", *arguments])
     assert isinstance(result.exception, InputError)
     assert sentence in str(result.exception)

@@ -9,7 +9,8 @@ import torch
 
 from langit.catalog import load_bundle
 from langit.conditioning import FramesCondition
-from langit.generate import Request, _noise, plan, sample
+from langit.denoising import noise_of
+from langit.generate import Request, plan, sample
 from langit.patches import from_patches, grid_of
 from langit.tokenizer import decode
 from langit.tokenizer.base import latent_shape
@@ -19,7 +20,7 @@ from tests.parity import wan
 def starting_noise(bundle, p):
     """Our noise as their latents: what one has, the other begins with too."""
     grid = grid_of(latent_shape(bundle.tokenizer, p.shape), bundle.config.patch)
-    return from_patches(_noise(p.seed, grid, bundle.config.transformer.out_dim), grid, bundle.config.patch)[None]
+    return from_patches(noise_of(p.seed, grid, bundle.config.transformer.out_dim), grid, bundle.config.patch)[None]
 
 
 def loaded(folder, **sampling):

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from langit.catalog import Bundle
+from langit.denoising import denoiser
 from langit.evaluation.statistics import Reading, missing, reading
 from langit.evaluation.violations import KINDS, Pair
 from langit.flow import add_noise, velocity_loss
-from langit.generate import denoiser
 from langit.packing import pack
 from langit.tokenizer import encode
 from langit.tokenizer.base import legal_frames

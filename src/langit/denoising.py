@@ -1,0 +1,106 @@
+"""A model as solvers see it, `denoise(x, sigma) -> x0`: under prompts, beside what is known, and led away from without them.
+
+Read `denoiser`, then `make_sketch`: what is where is made before the picture, on the same path, and stands beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from langit.catalog import Bundle
+from langit.conditioning import Held
+from langit.conditioning.channels import Beside, noisy_channels
+from langit.flow import predicted_x
+from langit.packing import Bounds, Layout, Text
+from langit.patches import Grid
+from langit.sampling import SCHEDULES, SOLVERS, Denoise, guided, seeing
+from langit.transformer import Transformer
+from langit.transformer.experts import Experts
+
+SKETCHES = 0x5EE7C4
+"""A clip's sketch has noise of its own: that of its seed with these bits turned."""
+
+
+def denoiser(
+    bundle: Bundle,
+    layout: Layout,
+    prompts: Sequence[str],
+    governs: Bounds | None = None,
+    beside: Beside | None = None,
+    instead: Transformer | None = None,
+) -> Denoise:
+    """The transformer, or another `instead`, under these prompts, one to a clip or to each part of `governs`, as
+    `denoise(x, sigma) -> x0`. A model with a sketch that is given none goes without."""
+    transformer = instead or bundle.transformer
+    if beside is None and bundle.sees_sketch and instead is not bundle.sketch:
+        assert bundle.sketch is not None
+        nothing = torch.zeros(layout.num_patches, bundle.sketch.config.out_dim, device=bundle.device)
+        beside = Beside(noisy_channels(nothing, nothing.new_ones(len(nothing)), math.prod(bundle.config.patch)))
+    prediction_kind = (instead.config if instead else bundle.config.transformer).prediction
+    text: Text = replace(bundle.text.encode(prompts), governs=governs, pictures=beside.pictures if beside else None)
+
+    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+        entering = torch.cat([x, beside.channels], 1) if beside else x
+        prediction = transformer(entering, sigma, layout, text)
+        return predicted_x(x, prediction, sigma, prediction_kind)
+
+    return denoise
+
+
+def unguided(bundle: Bundle, layout: Layout, held: Sequence[Held], beside: Beside | None) -> Denoise:
+    """What guidance leads away from: the model that reads no prompt and, where it is langit's own, sees no held frames.
+
+    So what is made agrees more with what is held, and frames that are held cost half. What is held of a frame that is
+    otherwise made (a region's surrounding) stays in sight: without it the model has nothing like what it was trained on.
+    """
+    negatives = [bundle.config.sampling.negative] * len(held)
+    frames = [_in_sight(one, grid) for one, grid in zip(held, layout.grids, strict=True)]
+    if torch.cat(frames).all() or isinstance(bundle.transformer, Experts):
+        return denoiser(bundle, layout, negatives, None, beside)
+    seen = torch.cat([grid.box(some) for grid, some in zip(layout.grids, frames, strict=True)])
+    seen = seen.to(bundle.device)
+    if beside is not None:
+        beside = Beside(beside.channels[seen])
+    return seeing(seen, denoiser(bundle, layout.only(frames), negatives, None, beside))
+
+
+def _in_sight(held: Held, grid: Grid) -> Tensor:
+    """(t,) bool: the patch frames that are not held whole; all of them where no other is left."""
+    whole = held.mask.reshape(grid.t, -1).all(1)
+    return ~(whole & ~whole.all())
+
+
+def make_sketch(
+    bundle: Bundle,
+    layout: Layout,
+    seeds: Sequence[int],
+    prompts: Sequence[str],
+    governs: Bounds | None,
+    known: Beside,
+) -> Tensor:
+    """What is where in clips of which so much is `known`: (N, names * cells), made from noise as pictures are."""
+    sampling, sketcher = bundle.config.sampling, bundle.sketch
+    assert sketcher is not None
+    noise = torch.cat([
+        noise_of(seed ^ SKETCHES, grid, sketcher.config.out_dim) for seed, grid in zip(seeds, layout.grids, strict=True)
+    ]).to(bundle.device)  # fmt: skip
+    negatives = [sampling.negative] * len(seeds)
+    denoise = guided(
+        denoiser(bundle, layout, prompts, governs, known, sketcher),
+        denoiser(bundle, layout, negatives, None, known, sketcher),
+        sampling.sketch_guidance,
+        sampling.sketch_interval,
+    )
+    schedule = SCHEDULES[sampling.schedule](sampling.sketch_steps, sampling.shift)
+    levels = schedule.to(noise)[:, None].expand(-1, len(noise))
+    return SOLVERS[sampling.solver](denoise, noise, levels, lambda step: None)
+
+
+def noise_of(seed: int, grid: Grid, patch_dim: int) -> Tensor:
+    """A clip's noise, from its own seed and by position; always drawn on the CPU, so that every device starts alike."""
+    return torch.randn(grid.num_patches, patch_dim, generator=torch.Generator().manual_seed(seed))

@@ -25,8 +25,8 @@ from langit.simulator.facts import read_facts
 from langit.simulator.world import COLOURS, SHAPES
 from langit.tokenizer import encode
 from langit.training.config import CorpusConfig
+from langit.training.fills import FILLS, fills_of
 from langit.training.footage import make_clip
-from langit.training.naming import NAMES, shares_of
 
 
 def exchanged(words: Sequence[str]) -> dict[str, str]:
@@ -56,15 +56,15 @@ def main() -> None:
     arguments = parser.parse_args()
     bundle = load(arguments.model)
     corpus = CorpusConfig(arguments.clips, seed=4_711)
-    latents, shares, prompts = [], [], []
+    latents, fills, prompts = [], [], []
     for index in range(arguments.clips):
         scene, frames, truth = make_clip(corpus, index)
         latents.append(encode(bundle.tokenizer, torch.from_numpy(frames).float() / 127.5 - 1))
-        shares.append(shares_of(truth.segmentation, scene.things, bundle.config.stride))
+        fills.append(fills_of(frames, truth.segmentation, scene.things, bundle.config.stride))
         rng = np.random.default_rng(index)
         prompts.append(caption(read_facts(scene, truth), language="en", detail="short", rng=rng))
     clean, layout = pack(latents, bundle.config.patch)
-    filled = pack(shares, bundle.config.patch)[0].float().unflatten(1, (len(NAMES), -1))
+    filled = pack(fills, bundle.config.patch)[0].float().unflatten(1, (FILLS, -1))
     weight = filled[:, : len(COLOURS)].sum((1, 2))
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
 

@@ -1,6 +1,6 @@
 """The embedded model's last part: pictures made with a sketch beside them.
 
-    langit train recipes/embedded_sketch.py --output runs/sketch --corpus runs/embedded/corpus
+    langit train recipes/embedded_sketch.py --output runs/sketch --corpus runs/causal/corpus
     langit train recipes/embedded_picture.py --output runs/picture --corpus runs/causal/corpus
 
 The picture goes on from its own weights; what it sees of the sketch begins as nothing. The shipped weights: 2,500 steps, an
@@ -15,15 +15,17 @@ from pathlib import Path
 
 from langit.conditioning.tasks import Levels
 from langit.training import OptimizerConfig, Stage, TrainingConfig, load_recipe
-from langit.training.naming import NAMES
+from langit.training.fills import FILLS
 
 
 def recipe() -> TrainingConfig:
     base = load_recipe(Path(__file__).with_name("embedded_causal.py"))
-    beside = (len(NAMES) + 1) * prod(base.patch)
+    beside = (FILLS + 1) * prod(base.patch)
     return replace(
         base,
-        transformer=replace(base.transformer, patch_dim=base.transformer.out_dim + beside),
+        transformer=replace(
+            base.transformer, patch_dim=base.transformer.out_dim + beside, detail_depth=8, detail_stamps=8
+        ),
         corpus=replace(base.corpus, clips=7936),
         start="runs/sketch",
         stages=(Stage(2500, 2048, {"picture": 0.1, "short": 0.15, "whole": 0.75}, Levels(1.0, 1.4), salience=2.0),),

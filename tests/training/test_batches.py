@@ -160,9 +160,9 @@ def test_a_batch_is_cut_from_its_clips(pool, tiny_corpus):
     ):
         sample = samples[index]
         cut = np.s_[:, :frames] if picture < 0 else np.s_[:, picture : picture + 1]
-        latents, shares = (sample.latents, sample.shares) if picture < 0 else (sample.stills, sample.still_shares)
+        latents, fills = (sample.latents, sample.fills) if picture < 0 else (sample.stills, sample.still_fills)
         patches, layout = pack([latents[cut]], config.patch)
-        named = pack([shares[cut]], config.patch)[0]
+        named = pack([fills[cut]], config.patch)[0]
         found[int(seed)] = patches.float(), named, layout, tuple(sample.tokens[prompt].tolist())
     bounds = zip(batch.layout.bounds, batch.layout.bounds[1:], strict=False)
     for seed, tokens, grid, (start, end) in zip(batch.seeds, batch.tokens, batch.layout.grids, bounds, strict=True):
@@ -170,7 +170,7 @@ def test_a_batch_is_cut_from_its_clips(pool, tiny_corpus):
         assert layout.grids == (grid,)
         assert tokens == said
         torch.testing.assert_close(batch.patches[start:end], patches, atol=0, rtol=0)
-        torch.testing.assert_close(batch.shares[start:end], named.float() / 255)
+        torch.testing.assert_close(batch.fills[start:end], named.float())
         torch.testing.assert_close(batch.layout.positions[start:end], layout.positions)
         torch.testing.assert_close(batch.layout.places[start:end], layout.places)
     assert not found

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from langit.training import Stage, load_recipe
-from langit.training.naming import NAMES
+from langit.training.fills import FILLS
 from langit.training.run import warmup_stable_decay
 from langit.types import InputError
 from tests.conftest import tiny_training
@@ -24,7 +24,7 @@ RECIPES = sorted(
 def test_every_recipe_is_whole(path):
     config = load_recipe(path)
     volume = math.prod(config.patch)
-    picture, sketch = config.corpus.channels * volume, len(NAMES) * volume
+    picture, sketch = config.corpus.channels * volume, FILLS * volume
     sizes = config.transformer.patch_dim, config.transformer.out_dim
     if config.learns == "sketch":
         assert sizes == (sketch + picture + volume, sketch)

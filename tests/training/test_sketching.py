@@ -17,16 +17,16 @@ from langit.tokenizer import encode
 from langit.training import Stage, train
 from langit.training.batches import draw_batch, draw_step
 from langit.training.corpus import Corpus
+from langit.training.fills import FILLS, NAMES, WAVES
 from langit.training.loop import Model
-from langit.training.naming import NAMES
 from langit.training.parallel import Team
 from langit.training.pool import Pool
-from langit.training.sketching import SCALE, beside_picture, beside_sketch
+from langit.training.sketching import OUTLINES, SCALE, TINTS, beside_picture, beside_sketch, sketch_of
 from langit.types import InputError
 from tests.conftest import random_frames, tiny_training
 
 CELLS = 4
-SKETCH = len(NAMES) * CELLS
+SKETCH = FILLS * CELLS
 WHOLE = (Stage(4, 60, {"whole": 1.0}),)
 
 
@@ -60,20 +60,29 @@ def runs(tmp_path_factory, tiny_corpus):
 
 
 def test_beside_a_picture_stands_its_sketch_noisy_clean_or_not_at_all():
-    shares = torch.rand(4000, SKETCH)
+    fills = torch.rand(4000, SKETCH)
     seeds, rows = torch.arange(4000), torch.arange(4000) % 7
-    channels = beside_picture(shares, seeds, rows)
+    channels = beside_picture(fills, seeds, rows)
     seen, level = channels[:, :SKETCH], channels[:, SKETCH:]
     assert level.shape == (4000, CELLS)
     assert (level == level[:, :1]).all()
     level = level[:, 0]
     assert not seen[level == 1].any()
-    torch.testing.assert_close(seen[level == 0], SCALE * shares[level == 0])
+    torch.testing.assert_close(seen[level == 0], sketch_of(fills)[level == 0])
     noisy = (level > 0) & (level < 1)
-    error = seen[noisy] - (1 - level[noisy, None]) * SCALE * shares[noisy]
+    error = seen[noisy] - (1 - level[noisy, None]) * sketch_of(fills)[noisy]
     assert float((error / level[noisy, None]).std()) == pytest.approx(1, abs=0.02)
     assert float((level == 1).float().mean()) == pytest.approx(0.1, abs=0.02)
     assert float((level == 0).float().mean()) == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_sketch_is_names_outlines_and_colours_each_in_its_scale():
+    fills = torch.rand(3, SKETCH)
+    names, outlines = len(NAMES) * CELLS, (len(NAMES) + len(WAVES)) * CELLS
+    sketch = sketch_of(fills)
+    torch.testing.assert_close(sketch[:, :names], SCALE * fills[:, :names])
+    torch.testing.assert_close(sketch[:, names:outlines], OUTLINES * fills[:, names:outlines])
+    torch.testing.assert_close(sketch[:, outlines:], TINTS * fills[:, outlines:])
 
 
 def test_beside_a_sketch_stands_what_is_known_of_the_picture():
@@ -97,7 +106,7 @@ def test_beside_a_sketch_stands_what_is_known_of_the_picture():
 def test_a_batch_of_sketches_is_what_fills_the_cells_of_its_clips(pool):
     config = sketching(tasks={"first": 1.0})
     clips, batch = draw_step(config, pool, 0), draw_batch(config, pool, 0)
-    torch.testing.assert_close(batch.patches, SCALE * batch.shares)
+    torch.testing.assert_close(batch.patches, sketch_of(batch.fills))
     assert batch.noise.shape == batch.patches.shape
     bounds = batch.layout.bounds
     for start, end, grid in zip(bounds, bounds[1:], batch.layout.grids, strict=False):

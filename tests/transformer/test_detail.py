@@ -84,3 +84,24 @@ def test_it_begins_as_nothing():
     plain.load_state_dict({name: t for name, t in model.state_dict().items() if not name.startswith("detail.")})
     at = (Grid(1, 2, 2),), patches, torch.full((4,), 0.5)
     torch.testing.assert_close(run(model, *at), run(plain, *at), rtol=0, atol=0)
+
+
+def test_stamps_are_products_of_what_stands_beside_the_noise():
+    """They begin as nothing; pressed, what is printed grows fourfold where all that stands beside doubles."""
+    torch.manual_seed(0)
+    model = Transformer(TransformerConfig(**{**vars(CONFIG), "patch_dim": 28, "detail_stamps": 2}))
+    initialise(model)
+    stamps = model.detail.stamps
+    for layer in (stamps.stamp, stamps.ink):
+        torch.nn.init.zeros_(layer.bias)
+    x, beside, embedded = torch.zeros(4, 4, 32), torch.randn(4, 4, 3), torch.randn(1, 32)
+    with torch.no_grad():
+        assert not stamps(x, beside, embedded, None).any()
+        torch.nn.init.normal_(stamps.press[1].bias)
+        once = stamps(x, beside, embedded, None)
+        torch.testing.assert_close(stamps(x, 2 * beside, embedded, None), 4 * once)
+        torch.testing.assert_close(stamps(x[:2], beside[:2], embedded, None), once[:2])
+    assert once.any()
+    patches, states = torch.randn(4, 28), torch.randn(4, 32)
+    with torch.no_grad():
+        assert model.detail(patches, states, embedded, None, layout_of([Grid(1, 2, 2)])).any()

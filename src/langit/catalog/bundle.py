@@ -39,7 +39,15 @@ COURSES = (
     "sketch_interval",
     "distilled",
 )  # fields of SamplingDefaults that JSON gives back as lists
-MAY_BE_0 = ("text reach", "place_frequencies", "detail_width", "image_width", "image_places", "text depth")
+MAY_BE_0 = (
+    "text reach",
+    "place_frequencies",
+    "detail_width",
+    "detail_stamps",
+    "image_width",
+    "image_places",
+    "text depth",
+)
 
 
 @dataclass(frozen=True)

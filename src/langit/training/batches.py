@@ -25,6 +25,7 @@ from langit.packing import Layout, bounds_of
 from langit.patches import Grid, places, positions
 from langit.text.encoder import tokens_of
 from langit.training.config import Stage, TrainingConfig
+from langit.training.fills import named
 from langit.training.footage import LANGUAGES, WORDINGS, prompt_number
 from langit.training.noise import position_noise
 from langit.training.parallel import ALONE, Team, share_out
@@ -46,7 +47,7 @@ class Batch:
     noise: Tensor  # (N, P)
     sigma: Tensor  # (N,), 0 for held patches
     weight: Tensor  # (N,), of each patch in the loss; 0 for held patches
-    shares: Tensor  # (N, names * cells) in [0, 1]: what fills each cell of a patch (`naming.shares_of`)
+    fills: Tensor  # (N, fills * cells): what fills each cell of a patch (`fills.fills_of`)
     beside: Tensor | None  # (N, channels): what the transformer sees beside the noisy patches (`sketching`)
     layout: Layout
     tokens: list[tuple[int, ...]]  # concept ids, a prompt to a clip
@@ -115,7 +116,7 @@ def draw_batch(config: TrainingConfig, pool: Pool, step: int, team: Team = ALONE
     rows = np.arange(clips.rows.sum()) + np.repeat(starts - (ends - clips.rows), clips.rows)
     taken = torch.from_numpy(rows).to(pool.device)
     patches = pool.patches.index_select(0, taken).float()
-    shares = pool.shares.index_select(0, taken).float() / 255
+    fills = pool.fills.index_select(0, taken).float()
     stage, layout = config.stage_at(step), layout_of(grids, pool.device)
     levels = _levels(clips, grids, ends, stage).to(pool.device)
     seeds, counts = torch.from_numpy(clips.seed).to(pool.device), torch.from_numpy(clips.rows).to(pool.device)
@@ -131,11 +132,11 @@ def draw_batch(config: TrainingConfig, pool: Pool, step: int, team: Team = ALONE
     if config.learns == "sketch":
         words, by_frame = (of_row(torch.from_numpy(clips.task == task).to(pool.device)) for task in ("text", "frames"))
         beside = beside_sketch(patches, noise, levels, by_frame, words, seed_of_row, cells)
-        levels, stands_out = of_row(torch.from_numpy(clips.level).to(pool.device)), shares.amax(1)
-        patches = sketch_of(shares)
+        levels, stands_out = of_row(torch.from_numpy(clips.level).to(pool.device)), named(fills, cells).amax(1)
+        patches = sketch_of(fills)
         noise = position_noise(seed_of_row + 1, within, patches.shape[1])
     elif config.transformer.patch_dim > config.transformer.out_dim:
-        beside = beside_picture(shares, seed_of_row, within)
+        beside = beside_picture(fills, seed_of_row, within)
     prompts = zip(clips.index.tolist(), clips.prompt.tolist(), strict=True)
     return Batch(
         step,
@@ -143,7 +144,7 @@ def draw_batch(config: TrainingConfig, pool: Pool, step: int, team: Team = ALONE
         noise,
         levels,
         (levels > 0) * (1 + stage.salience * stands_out.to(pool.device)),
-        shares,
+        fills,
         beside,
         layout,
         [pool.tokens(index, prompt) if prompt >= 0 else _no_prompt() for index, prompt in prompts],

@@ -43,6 +43,7 @@ from langit.training.footage import CONCEPTS, Captions, Film, film, make_clip, m
 from langit.training.parallel import Team
 from langit.types import InputError
 
+FORMAT = 2  # of the files; footage of an earlier one is refused
 AHEAD = 2  # chunks that are planned while one is filmed
 PART = 24  # clips that one process plans or tells at a time
 FILMING_SHARE = 5  # workers to one that films on a GPU
@@ -53,10 +54,10 @@ class Sample:
     """One clip of the corpus."""
 
     latents: Tensor  # (C, f, h, w) half
-    shares: Tensor  # (names, f, h, w) uint8: what fills each cell (`naming.shares_of`)
+    fills: Tensor  # (fills, f, h, w) half: what fills each cell (`fills.fills_of`)
     captions: Captions
     stills: Tensor  # (C, k, h, w): pictures, each a first frame of its own; the first is the clip's first frame
-    still_shares: Tensor  # (names, k, h, w)
+    still_fills: Tensor  # (fills, k, h, w)
     still_captions: list[Captions]
     tokens: list[Tensor]  # concept ids of each caption, in the order of `footage.prompt_number`
 
@@ -113,10 +114,10 @@ class Corpus:
             found, each = [], len(tokens) // self.config.chunk
             for place, index in enumerate(self.clips_of(chunk)):
                 latents, stills = file.get_tensor(f"{index}"), file.get_tensor(f"{index}.stills")
-                shares, still_shares = file.get_tensor(f"{index}.shares"), file.get_tensor(f"{index}.still_shares")
+                fills, still_fills = file.get_tensor(f"{index}.fills"), file.get_tensor(f"{index}.still_fills")
                 told = captions[str(index)]
                 mine = list(tokens[place * each : (place + 1) * each])
-                found.append(Sample(latents, shares, told["clip"], stills, still_shares, told["stills"], mine))
+                found.append(Sample(latents, fills, told["clip"], stills, still_fills, told["stills"], mine))
         return found
 
     def make_chunk(self, chunk: int) -> None:
@@ -280,7 +281,7 @@ def _end_with_parent() -> None:
 
 def _claim(folder: Path, config: CorpusConfig) -> None:
     """Mark the folder as this configuration's, or refuse it."""
-    path, wanted = folder / "corpus.json", dataclasses.asdict(config)
+    path, wanted = folder / "corpus.json", {**dataclasses.asdict(config), "format": FORMAT}
     wanted = json.loads(json.dumps(wanted))
     if path.exists():
         found = json.loads(path.read_text())

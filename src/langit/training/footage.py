@@ -28,7 +28,7 @@ from langit.text.encoder import tokens_of
 from langit.text.lexicon import CONCEPT_IDS
 from langit.tokenizer import LinearTokenizer, StoredTokenizer, encode
 from langit.training.config import CorpusConfig
-from langit.training.naming import shares_of
+from langit.training.fills import fills_of
 from langit.types import ClipShape, Frames
 
 LANGUAGES: tuple[Language, ...] = ("en", "id")
@@ -96,13 +96,13 @@ def film(
             later = _rng(config.seed, index, 1).choice(np.arange(1, len(frames)), config.stills, replace=False)
             moments = (0, *sorted(int(moment) for moment in later))
             stills = [encode(tokenizer, clip[moment : moment + 1]) for moment in moments]
-            shown = [truth.segmentation[moment : moment + 1] for moment in moments]
-            still_shares = [shares_of(segmentation, scene.things, config.stride) for segmentation in shown]
+            shown = [slice(moment, moment + 1) for moment in moments]
+            still_fills = [fills_of(frames[at], truth.segmentation[at], scene.things, config.stride) for at in shown]
             tensors = {
                 f"{index}": encode(tokenizer, clip).half().cpu(),
                 f"{index}.stills": torch.cat(stills, 1).half().cpu(),
-                f"{index}.shares": shares_of(truth.segmentation, scene.things, config.stride),
-                f"{index}.still_shares": torch.cat(still_shares, 1),
+                f"{index}.fills": fills_of(frames, truth.segmentation, scene.things, config.stride),
+                f"{index}.still_fills": torch.cat(still_fills, 1),
             }
             told = replace(truth, segmentation=truth.segmentation[:0], depth=truth.depth[:0])
             yield Film(scene, told, moments, tensors)

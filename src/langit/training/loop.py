@@ -40,7 +40,7 @@ from langit.transformer.linear import has_product, product
 from langit.transformer.model import Block, DetailBlock
 from langit.types import InputError, Video
 
-DETAIL = ("detail_width", "detail_depth", "detail_side", "detail_window")
+DETAIL = ("detail_width", "detail_depth", "detail_side", "detail_window", "detail_stamps")
 """What of a transformer's configuration a model may gain that begins as another."""
 
 
@@ -76,7 +76,7 @@ class Model(nn.Module):
             self._begin_sketch(bundle)
             return
         here, there = self.transformer.config, bundle.config.transformer
-        gained = ("detail_depth",) if there.detail_width else DETAIL
+        gained = ("detail_depth", "detail_stamps") if there.detail_width else DETAIL
         if there.patch_dim == there.out_dim:
             gained = (*gained, "patch_dim")
         grown = dataclasses.replace(there, **{name: getattr(here, name) for name in gained})
@@ -107,10 +107,13 @@ class Model(nn.Module):
             self.transformer.load_state_dict(bundle.sketch.state_dict())
             return
         own, weights = self.transformer.state_dict(), bundle.transformer.state_dict()
-        taken = {name: weight for name, weight in weights.items() if name in own and not name.startswith("patch_")}
-        before = self.transformer.config.out_dim
-        patch_in = _widened(weights["patch_in.weight"], own["patch_in.weight"].shape[1], before)
-        self.transformer.load_state_dict({**own, **taken, "patch_in.weight": patch_in})
+        sketch, cells = self.transformer.config.out_dim, self.transformer.config.detail_side**2
+        for name, before in (("patch_in.weight", sketch), ("detail.cell_in.weight", sketch // cells)):
+            if name in own and name in weights:
+                weights[name] = _widened(weights[name], own[name].shape[1], before)
+        # What comes out is of another shape, and begins as nothing.
+        taken = {name: weight for name, weight in weights.items() if name in own and weight.shape == own[name].shape}
+        self.transformer.load_state_dict({**own, **taken})
 
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Over the patches that are not held, by weight: mean squared velocity error (`flow.velocity_loss`), and naming's."""
@@ -123,7 +126,7 @@ class Model(nn.Module):
         weight = batch.weight / batch.weight.sum().clamp(min=1)
         if self.naming is None:
             return (error * weight).sum(), error.new_zeros(())
-        named = self.naming.loss(states[len(states) // 2], batch.shares)
+        named = self.naming.loss(states[len(states) // 2], batch.fills)
         return (error * weight).sum(), (named * weight).sum()
 
 
@@ -147,6 +150,9 @@ def initialise(transformer: Transformer) -> None:
     if (detail := transformer.detail) is not None:
         for part in (detail.level_out, detail.cell_out, detail.keep_out):
             for parameter in part.parameters():
+                nn.init.zeros_(parameter)
+        if detail.stamps is not None:
+            for parameter in detail.stamps.press.parameters():
                 nn.init.zeros_(parameter)
         for block in detail.blocks:
             assert isinstance(block, DetailBlock)
@@ -253,7 +259,7 @@ def make_optimizers(config: TrainingConfig, model: Model, team: Team = ALONE) ->
     AdamW at Muon's rate kills the hidden units of the text projection: each step moves a unit's input by the rate times the
     sum of 192 values (dev/LOG.md).
     """
-    of_detail = ("cell_in", "cell_out", "keep_out.1")
+    of_detail = ("cell_in", "cell_out", "keep_out.1", "stamps.stamp", "stamps.ink", "stamps.press.1")
     places = ("patch_in", "patch_out", "place_in", "concepts", "positions", "near.words", "naming.out", *of_detail)
     ends = ("table", *(f"{name}.weight" for name in places))
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from langit.patches import PatchSize, to_patches
 from langit.training.corpus import Corpus, Sample
+from langit.training.fills import FILLS
 from langit.training.footage import PROMPTS, clip_shape
-from langit.training.naming import NAMES
 from langit.types import ClipShape, InputError
 
 Numbers = NDArray[np.int64]
@@ -42,7 +42,7 @@ class Pool:
         cells = math.prod(patch)
         total = int(rows.sum())
         self.patches = torch.empty(total, config.channels * cells, dtype=torch.half, device=device)
-        self.shares = torch.empty(total, len(NAMES) * cells, dtype=torch.uint8, device=device)
+        self.fills = torch.empty(total, FILLS * cells, dtype=torch.half, device=device)
         self._prompts: list[
             tuple[NDArray[np.integer], Numbers]
         ] = []  # of each chunk: the tokens of all, and their ends
@@ -51,7 +51,7 @@ class Pool:
     @staticmethod
     def bytes_of_row(channels: int, patch: PatchSize) -> int:
         """Of memory to a patch."""
-        return (2 * channels + len(NAMES)) * math.prod(patch)
+        return 2 * (channels + FILLS) * math.prod(patch)
 
     def reach(self, clips: int) -> None:
         """Hold at least the first `clips`, waiting for those that are not made yet."""
@@ -60,9 +60,9 @@ class Pool:
         for number in range(self._chunks, -(-clips // chunk)):
             samples = self.corpus.samples(number)
             rows = [part for sample in samples for part in (sample.latents, sample.stills)]
-            shares = [part for sample in samples for part in (sample.shares, sample.still_shares)]
+            fills = [part for sample in samples for part in (sample.fills, sample.still_fills)]
             start = int(self.first[number * chunk])
-            for held, parts in ((self.patches, rows), (self.shares, shares)):
+            for held, parts in ((self.patches, rows), (self.fills, fills)):
                 joined = torch.cat([to_patches(part, self.patch) for part in parts])
                 held[start : start + len(joined)] = joined.to(self.device)
             self._prompts.append(_joined(samples))

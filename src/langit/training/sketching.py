@@ -1,6 +1,6 @@
 """Training with sketches: what fills each cell of a clip, as numbers that are noised and made clean like the picture's own.
 
-A sketch says of every latent cell which share of it each colour and shape fills (`naming.shares_of`). It is made before the
+A sketch says of every latent cell which share of it each colour and shape fills (`fills.fills_of`). It is made before the
 picture: one transformer makes it from noise, with the prompt, and with what is known of the picture beside it; another makes
 the picture with the sketch beside it. The squared error of pixels hardly tells a ball from a cube that is ten pixels wide; that
 of a sketch tells little else. In kin with making features of a pretrained network before pixels (semantic-first diffusion,
@@ -14,29 +14,33 @@ from torch import Tensor
 
 from langit.conditioning.channels import noisy_channels
 from langit.flow import add_noise
-from langit.training.naming import NAMES
+from langit.training.fills import COLOURED, FILLS, NAMES, WAVES
 from langit.training.noise import position_noise, seed_uniform
 
 SCALE = 4.0
 """The number of a cell that is full of something: large, so that it is decided while there is much noise."""
+OUTLINES, TINTS = 6.0, 3.0
+"""The same for the waves of outlines, which are smaller, and for colours."""
 UNKNOWN, WHOLE, NOISIEST = 0.1, 0.6, 0.5
 """Pictures learn without a sketch, with a clean one up to the second share, and else with one of up to that level."""
 BEGUN = 0.15
 """Share of clips from words alone of which a noisy picture is known (remix)."""
 
 
-def sketch_of(shares: Tensor) -> Tensor:
-    """Shares (N, names * cells) in [0, 1] as the numbers that are noised."""
-    return SCALE * shares
+def sketch_of(fills: Tensor) -> Tensor:
+    """What fills cells (N, fills * cells) as the numbers that are noised."""
+    cells = fills.shape[1] // FILLS
+    names, waves, colours = fills.split([part * cells for part in (len(NAMES), len(WAVES), COLOURED)], 1)
+    return torch.cat([SCALE * names, OUTLINES * waves, TINTS * colours], 1)
 
 
-def beside_picture(shares: Tensor, seeds: Tensor, rows: Tensor) -> Tensor:
-    """The sketches (N, (names + 1) * cells) that stand beside pictures; `seeds` and `rows` (N,) are those of the noise."""
+def beside_picture(fills: Tensor, seeds: Tensor, rows: Tensor) -> Tensor:
+    """The sketches (N, (fills + 1) * cells) that stand beside pictures; `seeds` and `rows` (N,) are those of the noise."""
     drawn, where = seed_uniform(seeds, 1), seed_uniform(seeds, 2)
     level = torch.where(drawn < UNKNOWN, 1.0, torch.where(drawn < WHOLE, 0.0, NOISIEST * where))
-    sketch = sketch_of(shares)
+    sketch = sketch_of(fills)
     noisy = add_noise(sketch, position_noise(seeds + 1, rows, sketch.shape[1]), level)
-    return noisy_channels(noisy, level, shares.shape[1] // len(NAMES))
+    return noisy_channels(noisy, level, fills.shape[1] // FILLS)
 
 
 def beside_sketch(

@@ -50,6 +50,7 @@ class TransformerConfig:
     detail_depth: int = 2
     detail_side: int = 2  # a patch is that many cells high and wide, and one latent frame long
     detail_window: int = 4  # cells on a side of the square in which cells attend to each other
+    detail_stamps: int = 0  # patterns of what stands beside the noise that each cell may print, 0 for none
 
     def __post_init__(self) -> None:
         if self.width % self.num_heads or (self.width // self.num_heads) % 2:
@@ -247,6 +248,8 @@ class Detail(nn.Module):
         self.blocks = nn.ModuleList(DetailBlock(narrow) for _ in range(config.detail_depth))
         self.cell_out = Linear(width, channels)
         self.keep_out = nn.Sequential(nn.SiLU(), Linear(config.width, channels))
+        beside = config.patch_dim // self.num_cells - channels
+        self.stamps = Stamps(config, beside, channels) if config.detail_stamps else None
 
     def forward(self, patches: Tensor, states: Tensor, embedded: Tensor, at: Tensor | None, layout: Layout) -> Tensor:
         """Patches (N, P) that entered, the transformer's last states (N, D), the distinct levels as in `Transformer`
@@ -263,16 +266,49 @@ class Detail(nn.Module):
             x = block(x, modulation[:, :6], at, rotation, (order.to(x.device), back.to(x.device), bounds))
 
         shift_out, scale_out = _per_cell(modulation[:, 6:], at)
-        found = self.cell_out(_modulate(x, scale_out, shift_out, self.eps))
+        x = _modulate(x, scale_out, shift_out, self.eps)
+        found = self.cell_out(x)
         (keep,) = _per_cell(self.keep_out(embedded)[:, None], at)
-        noisy = cells[..., : keep.shape[-1]]  # what stands beside the noise is not kept
+        noisy, beside = cells.tensor_split([keep.shape[-1]], -1)  # what stands beside the noise is not kept
+        if self.stamps is not None:
+            found = found + self.stamps(x, beside, embedded, at)
         return rearrange(torch.addcmul(found, keep, noisy), "n k c -> n (c k)")
 
     def num_flop(self, num_patches: int) -> float:
         """Floating point operations of one forward pass, without attention's scores."""
-        layers = [self.cell_in, self.cell_out, *(m for block in self.blocks for m in block.modules())]
+        parts = (
+            self.cell_in,
+            self.cell_out,
+            *self.blocks,
+            *((self.stamps.stamp, self.stamps.ink) if self.stamps else ()),
+        )
+        layers = [module for part in parts for module in part.modules()]
         each_cell = sum(layer.weight.numel() for layer in layers if isinstance(layer, Linear))
         return 2.0 * num_patches * (self.state_in.weight.numel() + self.num_cells * each_cell)
+
+
+class Stamps(nn.Module):
+    """What a cell prints of what stands beside its noise.
+
+    An edge is an outline times a contrast, and blocks are slow to learn products. Here patterns made of what stands beside the
+    noise (a sketch, with outlines) are multiplied by what else stands there and by what the cell found, as stamps are inked;
+    how hard they are pressed goes by the noise level.
+    """
+
+    def __init__(self, config: TransformerConfig, beside: int, channels: int):
+        super().__init__()
+        self.num = config.detail_stamps
+        self.stamp = Linear(beside, config.detail_stamps * channels)
+        self.ink = Linear(config.detail_width + beside, config.detail_stamps)
+        self.press = nn.Sequential(nn.SiLU(), Linear(config.width, channels))
+
+    def forward(self, x: Tensor, beside: Tensor, embedded: Tensor, at: Tensor | None) -> Tensor:
+        """Cells (N, k, d) as `Detail` has them in the end, what stands beside them, and the levels -> (N, k, channels)."""
+        stamps = self.stamp(beside).unflatten(-1, (self.num, -1))
+        ink = self.ink(torch.cat([x, beside], -1))
+        (press,) = _per_cell(self.press(embedded)[:, None], at)
+        printed: Tensor = press * (ink[..., None, :] @ stamps)[..., 0, :]
+        return printed
 
 
 class DetailBlock(nn.Module):

@@ -83,7 +83,7 @@ def make_sketch(
     governs: Bounds | None,
     known: Beside,
 ) -> Tensor:
-    """What is where in clips of which so much is `known`: (N, names * cells), made from noise as pictures are."""
+    """What is where in clips of which so much is `known`: (N, numbers of a sketch), made from noise as pictures are."""
     sampling, sketcher = bundle.config.sampling, bundle.sketch
     assert sketcher is not None
     noise = torch.cat([

@@ -34,11 +34,8 @@ from langit.transformer.model import Prediction
 from langit.types import ClipShape, InputError
 
 FORMAT = 1
-COURSES = (
-    "guidance_interval",
-    "sketch_interval",
-    "distilled",
-)  # fields of SamplingDefaults that JSON gives back as lists
+COURSES = ("guidance_interval", "sketch_interval", "distilled")
+"""Fields of SamplingDefaults that JSON gives back as lists."""
 MAY_BE_0 = (
     "text reach",
     "place_frequencies",

@@ -44,12 +44,12 @@ def fills_of(
     shapes = np.zeros(segmentation.shape, np.float32)
     for index, thing in enumerate(things):
         mine = (segmentation == 2 + index).astype(np.float32)
-        share = _waves(mine, stride, ((0, 0, 0),))[0]
+        share = _means(mine[..., None], stride)[0]
         fills[NAMES.index(thing.colour)] += share
         fills[NAMES.index(thing.shape)] += share
         if thing.shape in SHAPES:
             shapes += mine
-    fills[len(NAMES) : -COLOURED] = _waves(shapes, stride, WAVES)
+    fills[len(NAMES) : -COLOURED] = _waves(shapes, stride)
     fills[-COLOURED:] = _colours(frames, shapes, stride)
     return torch.from_numpy(fills).half()
 
@@ -59,15 +59,13 @@ def named(fills: Tensor, cells: int) -> Tensor:
     return fills[:, : len(NAMES) * cells]
 
 
-def _waves(
-    covered: NDArray[np.float32], stride: tuple[int, int, int], waves: Sequence[tuple[int, int, int]]
-) -> NDArray[np.float32]:
+def _waves(covered: NDArray[np.float32], stride: tuple[int, int, int]) -> NDArray[np.float32]:
     """(F, H, W) -> (waves, f, h, w): of every cell its mean product with each wave."""
     t, h, w = stride
     cells = rearrange(_whole_groups(covered, t), "(f t) (y h) (x w) -> f y x t h w", t=t, h=h, w=w)
     for length in (t, h, w):  # the axis that is transformed goes to the end, and the next one comes to its place
         cells = np.tensordot(cells, _cosines(length), (3, 1))
-    return np.stack([cells[..., i, j, k] for i, j, k in waves]).astype(np.float32)
+    return np.stack([cells[..., i, j, k] for i, j, k in WAVES]).astype(np.float32)
 
 
 def _colours(frames: Frames, covered: NDArray[np.float32], stride: tuple[int, int, int]) -> NDArray[np.float32]:

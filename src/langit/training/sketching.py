@@ -1,6 +1,7 @@
 """Training with sketches: what fills each cell of a clip, as numbers that are noised and made clean like the picture's own.
 
-A sketch says of every latent cell which share of it each colour and shape fills (`fills.fills_of`). It is made before the
+A sketch says of every latent cell which share of it each colour and shape fills, and where in it things end
+(`fills.fills_of`). It is made before the
 picture: one transformer makes it from noise, with the prompt, and with what is known of the picture beside it; another makes
 the picture with the sketch beside it. The squared error of pixels hardly tells a ball from a cube that is ten pixels wide; that
 of a sketch tells little else. In kin with making features of a pretrained network before pixels (semantic-first diffusion,

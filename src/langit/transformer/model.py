@@ -276,13 +276,9 @@ class Detail(nn.Module):
 
     def num_flop(self, num_patches: int) -> float:
         """Floating point operations of one forward pass, without attention's scores."""
-        parts = (
-            self.cell_in,
-            self.cell_out,
-            *self.blocks,
-            *((self.stamps.stamp, self.stamps.ink) if self.stamps else ()),
-        )
-        layers = [module for part in parts for module in part.modules()]
+        layers = [self.cell_in, self.cell_out, *(m for block in self.blocks for m in block.modules())]
+        if self.stamps is not None:
+            layers += [self.stamps.stamp, self.stamps.ink]
         each_cell = sum(layer.weight.numel() for layer in layers if isinstance(layer, Linear))
         return 2.0 * num_patches * (self.state_in.weight.numel() + self.num_cells * each_cell)
 

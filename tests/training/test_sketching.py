@@ -156,6 +156,42 @@ def test_a_picture_that_sees_a_sketch_begins_as_one_that_does_not(runs):
     torch.testing.assert_close(after, before)
 
 
+def test_with_detail_both_begin_where_the_model_is(tmp_path, tiny_corpus):
+    """As the embedded model's recipes go on: detail, a sketch with detail too, and a picture with more of it and stamps."""
+    detail = {"detail_width": 32, "detail_depth": 1}
+
+    def with_detail(config, **more):
+        return replace(config, transformer=replace(config.transformer, **detail, **more))
+
+    train(with_detail(tiny_training(stages=WHOLE)), tmp_path / "plain", corpus_folder=tiny_corpus, workers=0)
+    plain = load_bundle(tmp_path / "plain")
+    sketch = Model(with_detail(sketching()))
+    sketch.begin_as(plain, "sketch")
+    mine, theirs = sketch.transformer.detail, plain.transformer.detail
+    torch.testing.assert_close(mine.state_in.weight, theirs.state_in.weight)
+    torch.testing.assert_close(
+        mine.cell_in.weight[:, FILLS : FILLS + theirs.cell_in.in_features], theirs.cell_in.weight
+    )
+    assert not mine.cell_out.weight.any()
+    start = with_detail(sketching(start=str(tmp_path / "plain")))
+    train(start, tmp_path / "sketch", corpus_folder=tiny_corpus, workers=0)
+    bundle = load_bundle(tmp_path / "sketch")
+    detail["detail_depth"] = 2
+    config = with_detail(sketched(start=str(tmp_path / "sketch")), detail_stamps=2)
+    model = Model(config).eval()
+    model.begin_as(bundle)
+    patches, layout = pack([torch.randn(config.corpus.channels, 3, 4, 4)], config.patch)
+    text, sigma = bundle.text.encode(["a red ball"]), torch.full((len(patches),), 0.5)
+    seen = torch.cat([patches, torch.randn(len(patches), SKETCH + CELLS)], 1)
+    with torch.no_grad():
+        before, after = bundle.transformer(patches, sigma, layout, text), model.transformer(seen, sigma, layout, text)
+    torch.testing.assert_close(after, before)
+    train(config, tmp_path / "both", corpus_folder=tiny_corpus, workers=0)
+    both = load_bundle(tmp_path / "both")
+    assert both.transformer.detail.stamps.press[1].weight.any()
+    assert len(generate_all(both, [plan(both, Request("a red ball", seed=1))])) == 1
+
+
 def test_what_is_made_depends_on_the_sketch(runs):
     """The whole path, and the sketch's own words: those of another model's sketch make another picture."""
     bundle = load_bundle(runs / "both")

@@ -1,4 +1,4 @@
-"""Quick weights for the embedded model: four evaluations without guidance in place of sixty with it.
+"""Quick weights for the embedded model: four evaluations without guidance in place of thirty, most of them twice.
 
     langit train recipes/embedded_picture.py --output runs/picture --corpus runs/causal/corpus
     langit train recipes/embedded_fast.py --output runs/fast --corpus runs/causal/corpus

@@ -86,9 +86,7 @@ def make_sketch(
     """What is where in clips of which so much is `known`: (N, numbers of a sketch), made from noise as pictures are."""
     sampling, sketcher = bundle.config.sampling, bundle.sketch
     assert sketcher is not None
-    noise = torch.cat([
-        noise_of(seed ^ SKETCHES, grid, sketcher.config.out_dim) for seed, grid in zip(seeds, layout.grids, strict=True)
-    ]).to(bundle.device)  # fmt: skip
+    noise = noise_of([seed ^ SKETCHES for seed in seeds], layout.grids, sketcher.config.out_dim).to(bundle.device)
     negatives = [sampling.negative] * len(seeds)
     denoise = guided(
         denoiser(bundle, layout, prompts, governs, known, sketcher),
@@ -101,6 +99,10 @@ def make_sketch(
     return SOLVERS[sampling.solver](denoise, noise, levels, lambda step: None)
 
 
-def noise_of(seed: int, grid: Grid, patch_dim: int) -> Tensor:
-    """A clip's noise, from its own seed and by position; always drawn on the CPU, so that every device starts alike."""
-    return torch.randn(grid.num_patches, patch_dim, generator=torch.Generator().manual_seed(seed))
+def noise_of(seeds: Sequence[int], grids: Sequence[Grid], patch_dim: int) -> Tensor:
+    """Clips' noise, of each from its own seed and by position; always drawn on the CPU, so that every device starts alike."""
+    drawn = [
+        torch.randn(grid.num_patches, patch_dim, generator=torch.Generator().manual_seed(seed))
+        for seed, grid in zip(seeds, grids, strict=True)
+    ]
+    return torch.cat(drawn)

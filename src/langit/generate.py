@@ -266,9 +266,7 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
     grids = [grid_of(latent_shape(bundle.tokenizer, p.shape), config.patch) for p in plans]
     layout = layout_of(grids).to(device)
     held = [held_of(bundle, p) for p in plans]
-    noise = torch.cat(
-        [noise_of(p.seed, grid, config.transformer.out_dim) for p, grid in zip(plans, grids, strict=True)]
-    )
+    noise = noise_of([p.seed for p in plans], grids, config.transformer.out_dim)
     content = torch.cat([one.content for one in held])
     mask = torch.cat([one.mask for one in held])
     start = layout.spread(torch.tensor([one.start for one in held], device=device)).cpu()

@@ -20,7 +20,7 @@ from tests.parity import wan
 def starting_noise(bundle, p):
     """Our noise as their latents: what one has, the other begins with too."""
     grid = grid_of(latent_shape(bundle.tokenizer, p.shape), bundle.config.patch)
-    return from_patches(noise_of(p.seed, grid, bundle.config.transformer.out_dim), grid, bundle.config.patch)[None]
+    return from_patches(noise_of([p.seed], [grid], bundle.config.transformer.out_dim), grid, bundle.config.patch)[None]
 
 
 def loaded(folder, **sampling):

@@ -60,7 +60,7 @@ def main() -> None:
     for index in range(arguments.clips):
         scene, frames, truth = make_clip(corpus, index)
         latents.append(encode(bundle.tokenizer, torch.from_numpy(frames).float() / 127.5 - 1))
-        fills.append(fills_of(frames, truth.segmentation, scene.things, bundle.config.stride))
+        fills.append(fills_of(frames, truth.segmentation, scene.things, scene.camera, bundle.config.stride))
         rng = np.random.default_rng(index)
         prompts.append(caption(read_facts(scene, truth), language="en", detail="short", rng=rng))
     clean, layout = pack(latents, bundle.config.patch)

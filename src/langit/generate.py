@@ -27,6 +27,7 @@ from torch import Tensor
 from langit.catalog import EMBEDDED, Bundle, load
 from langit.conditioning import Condition, FramesCondition, Held, Known, Passage
 from langit.conditioning.channels import Beside, known_frame_channels, known_frames, noisy_channels
+from langit.conditioning.drift import anchored, drift_of
 from langit.conditioning.passages import CONTEXT_GROUPS, Window, windows_of
 from langit.denoising import denoiser, make_sketch, noise_of, unguided
 from langit.flow import add_noise
@@ -281,9 +282,11 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
     prompts, governs = _spans([p.prompt for p in plans], held, grids)
     beside = _beside(bundle, plans)
     if bundle.sees_sketch:
-        known = noisy_channels(x, levels[0], math.prod(config.patch)).to(device)
+        cells = math.prod(config.patch)
+        known = noisy_channels(x, levels[0], cells).to(device)
         sketch = make_sketch(bundle, layout, [p.seed for p in plans], prompts, governs, Beside(known))
-        beside = Beside(noisy_channels(sketch, sketch.new_zeros(len(sketch)), math.prod(config.patch)))
+        beside = Beside(noisy_channels(sketch, sketch.new_zeros(len(sketch)), cells))
+        layout = anchored(layout, drift_of(sketch, cells), config.patch[1])
     denoise = guided(
         denoiser(bundle, layout, prompts, governs, beside, bundle.quick if quick else None),
         unguided(bundle, layout, held, beside),

@@ -26,7 +26,7 @@ class Layout:
 
     grids: tuple[Grid, ...]
     bounds: Bounds
-    positions: Tensor  # (N, 3) whole numbers, for rotary positions
+    positions: Tensor  # (N, 3) for rotary positions: whole numbers, unless they follow a camera (`conditioning.drift`)
     places: Tensor  # (N, 3) position in the frame, whatever the resolution
 
     @property

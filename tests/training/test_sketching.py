@@ -10,6 +10,7 @@ import torch
 
 from langit.catalog import load_bundle
 from langit.conditioning import FramesCondition, SourceCondition, Span, SpansCondition
+from langit.conditioning.drift import DRIFT, DRIFTS, anchored, drift_of
 from langit.generate import Request, generate_all, plan
 from langit.packing import pack
 from langit.patches import to_patches
@@ -76,13 +77,15 @@ def test_beside_a_picture_stands_its_sketch_noisy_clean_or_not_at_all():
     assert float((level == 0).float().mean()) == pytest.approx(0.5, abs=0.03)
 
 
-def test_a_sketch_is_names_outlines_and_colours_each_in_its_scale():
+def test_a_sketch_is_names_outlines_colours_and_drift_each_in_its_scale():
     fills = torch.rand(3, SKETCH)
     names, outlines = len(NAMES) * CELLS, (len(NAMES) + len(WAVES)) * CELLS
+    drift = SKETCH - DRIFT * CELLS
     sketch = sketch_of(fills)
     torch.testing.assert_close(sketch[:, :names], SCALE * fills[:, :names])
     torch.testing.assert_close(sketch[:, names:outlines], OUTLINES * fills[:, names:outlines])
-    torch.testing.assert_close(sketch[:, outlines:], TINTS * fills[:, outlines:])
+    torch.testing.assert_close(sketch[:, outlines:drift], TINTS * fills[:, outlines:drift])
+    torch.testing.assert_close(sketch[:, drift:], DRIFTS * fills[:, drift:])
 
 
 def test_beside_a_sketch_stands_what_is_known_of_the_picture():
@@ -114,6 +117,16 @@ def test_a_batch_of_sketches_is_what_fills_the_cells_of_its_clips(pool):
         held = batch.beside[start:end, -1] == 0
         assert held.tolist() == [True] * grid.y * grid.x + [False] * (grid.t - 1) * grid.y * grid.x
     assert set(batch.sigma.tolist()) == set(clips.level.tolist())
+
+
+def test_patches_of_pictures_follow_the_camera_where_they_see_the_sketch(pool):
+    """And those of a sketch, which is to find how the camera moves, do not."""
+    plain, batch = draw_batch(tiny_training(stages=WHOLE), pool, 0).layout, draw_batch(sketched(), pool, 0)
+    known = batch.beside[:, -1:] < 1
+    drift = drift_of(sketch_of(batch.fills), CELLS) * known
+    assert drift.any()
+    torch.testing.assert_close(batch.layout.positions, anchored(plain, drift, 2).positions)
+    assert torch.equal(draw_batch(sketching(), pool, 0).layout.positions, plain.positions)
 
 
 @pytest.mark.parametrize("recipe", [sketching, sketched])

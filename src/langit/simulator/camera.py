@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from langit.simulator.world import Array, Camera
+
+FASTEST = 4.0
+"""Cells from frame to frame, of what drifts over the screen."""
 
 
 def axes(camera: Camera) -> tuple[Array, Array, Array]:
@@ -51,3 +56,26 @@ def project(camera: Camera, points: Array, height: int, width: int) -> tuple[Arr
     x = np.einsum("fkc,fc->fk", offset, right) / safe / half_width
     y = -np.einsum("fkc,fc->fk", offset, up) / safe / half_height
     return np.stack([(x + 1) / 2, (y + 1) / 2], -1).astype(np.float32), depth.astype(np.float32)
+
+
+def drift(camera: Camera, shown: Sequence[int], rows: int, columns: int) -> Array:
+    """(f, rows, columns, 2): how far down and across the camera's motion has carried, since the frame shown before, what
+    each cell of so many rows and columns shows in frames `shown` of the ground, or of the sky far away; in cells.
+
+    It is 0 in the first of them.
+    """
+    found = np.zeros((len(shown), rows, columns, 2), np.float32)
+    shorter = min(rows, columns)
+    half = math.tan(camera.vertical_fov / 2)
+    right, up, forward = axes(camera)
+    toward = rays(camera, rows, columns)
+    middles = np.stack(np.meshgrid(np.arange(rows) + 0.5, np.arange(columns) + 0.5, indexing="ij"), -1)
+    for number, (before, now) in enumerate(itertools.pairwise(shown), 1):
+        # One over the distance along each ray to the ground: 0 for the sky, which only the camera's turning moves.
+        nearness = np.maximum(0, -toward[now, ..., 2:]) / max(float(camera.positions[now, 2]), 1e-3)
+        offset = toward[now] + nearness * (camera.positions[now] - camera.positions[before])
+        depth = np.maximum(offset @ forward[before], 1e-3)
+        down, across = -(offset @ up[before]) / depth / half, offset @ right[before] / depth / half
+        came_from = (np.stack([down, across], -1) * shorter + (rows, columns)) / 2
+        found[number] = np.clip(middles - came_from, -FASTEST, FASTEST)
+    return found

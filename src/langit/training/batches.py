@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from langit.conditioning.drift import anchored, drift_of
 from langit.conditioning.tasks import draw_noise_levels, draw_tasks
 from langit.packing import Layout, bounds_of
 from langit.patches import Grid, places, positions
@@ -137,6 +138,8 @@ def draw_batch(config: TrainingConfig, pool: Pool, step: int, team: Team = ALONE
         noise = position_noise(seed_of_row + 1, within, patches.shape[1])
     elif config.transformer.patch_dim > config.transformer.out_dim:
         beside = beside_picture(fills, seed_of_row, within)
+        known = beside[:, -1:] < 1
+        layout = anchored(layout, drift_of(sketch_of(fills), cells) * known, config.patch[1])
     prompts = zip(clips.index.tolist(), clips.prompt.tolist(), strict=True)
     return Batch(
         step,

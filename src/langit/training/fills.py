@@ -1,4 +1,5 @@
-"""What fills each latent cell of a simulated clip: the shares of colours and shapes, and the outlines of things in it.
+"""What fills each latent cell of a simulated clip: the shares of colours and shapes, the outlines of things in it, and how
+the camera's motion carries it over the screen.
 
 The simulated world knows what every pixel belongs to, so this comes free with its footage. The network learns it beside the
 footage (`naming`), or before it (`sketching`).
@@ -16,7 +17,9 @@ from einops import rearrange, reduce
 from numpy.typing import NDArray
 from torch import Tensor
 
-from langit.simulator.world import COLOURS, SHAPES, Thing
+from langit.conditioning.drift import DRIFT
+from langit.simulator.camera import drift
+from langit.simulator.world import COLOURS, SHAPES, Camera, Thing
 from langit.types import Frames
 
 KINDS = (*SHAPES, "wall", "ramp", "rod")
@@ -28,17 +31,24 @@ SEEN = 0.01
 """Share of a cell from which on it is told what colour it has."""
 COLOURED = 6
 """Of each cell the colour that is not a thing's, and by how much that of things differs from it, as RGB."""
-FILLS = len(NAMES) + len(WAVES) + COLOURED
+FILLS = len(NAMES) + len(WAVES) + COLOURED + DRIFT
 
 
 def fills_of(
-    frames: Frames, segmentation: NDArray[np.uint8], things: Sequence[Thing], stride: tuple[int, int, int]
+    frames: Frames,
+    segmentation: NDArray[np.uint8],
+    things: Sequence[Thing],
+    camera: Camera,
+    stride: tuple[int, int, int],
 ) -> Tensor:
-    """(fills, f, h, w) half: which share of each latent cell every name fills, the outlines of things in it, and two colours.
+    """(fills, f, h, w) half: which share of each latent cell every name fills, the outlines of things in it, two colours, and
+    how far the camera's motion carried it.
 
-    Frames are (F, H, W, 3); segmentation (F, H, W) is the simulator's: 2 + k is thing k. The first frame is a latent frame of
-    its own. Outlines are the first coefficients of the cosine transform of what shapes cover; props, which are large, only have
-    names, and are of the cell's other colour. An edge is an outline times the difference of colours.
+    Frames are (F, H, W, 3); segmentation (F, H, W) is the simulator's: 2 + k is thing k; the camera's path begins with
+    them. The first frame is a latent frame of its own. Outlines are the first coefficients of the cosine transform of what shapes
+    cover; props, which are large, only have names, and are of the cell's other colour. An edge is an outline times the
+    difference of colours. What is carried is the ground or the sky that the last frame of each latent frame shows
+    (`camera.drift`).
     """
     fills = np.zeros((FILLS, 1 + (len(segmentation) - 1) // stride[0], *_cells(segmentation, *stride[1:])), np.float32)
     shapes = np.zeros(segmentation.shape, np.float32)
@@ -49,8 +59,10 @@ def fills_of(
         fills[NAMES.index(thing.shape)] += share
         if thing.shape in SHAPES:
             shapes += mine
-    fills[len(NAMES) : -COLOURED] = _waves(shapes, stride)
-    fills[-COLOURED:] = _colours(frames, shapes, stride)
+    fills[len(NAMES) :][: len(WAVES)] = _waves(shapes, stride)
+    fills[-COLOURED - DRIFT : -DRIFT] = _colours(frames, shapes, stride)
+    carried = drift(camera, range(0, len(segmentation), stride[0]), *fills.shape[2:])
+    fills[-DRIFT:] = rearrange(carried, "f h w two -> two f h w")
     return torch.from_numpy(fills).half()
 
 

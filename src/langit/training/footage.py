@@ -97,11 +97,12 @@ def film(
             moments = (0, *sorted(int(moment) for moment in later))
             stills = [encode(tokenizer, clip[moment : moment + 1]) for moment in moments]
             shown = [slice(moment, moment + 1) for moment in moments]
-            still_fills = [fills_of(frames[at], truth.segmentation[at], scene.things, config.stride) for at in shown]
+            told_of = (scene.things, scene.camera, config.stride)
+            still_fills = [fills_of(frames[at], truth.segmentation[at], *told_of) for at in shown]
             tensors = {
                 f"{index}": encode(tokenizer, clip).half().cpu(),
                 f"{index}.stills": torch.cat(stills, 1).half().cpu(),
-                f"{index}.fills": fills_of(frames, truth.segmentation, scene.things, config.stride),
+                f"{index}.fills": fills_of(frames, truth.segmentation, *told_of),
                 f"{index}.still_fills": torch.cat(still_fills, 1),
             }
             told = replace(truth, segmentation=truth.segmentation[:0], depth=truth.depth[:0])

@@ -1,7 +1,7 @@
 """Training with sketches: what fills each cell of a clip, as numbers that are noised and made clean like the picture's own.
 
 A sketch says of every latent cell which share of it each colour and shape fills, where in it things end, and the two colours
-that meet there (`fills.fills_of`). It is made before the picture: one transformer makes it from noise, with the prompt, and with
+that meet there, and how far the camera's motion carried it (`fills.fills_of`). It is made before the picture: one transformer makes it from noise, with the prompt, and with
 what is known of the picture beside it; another makes the picture with the sketch beside it. The squared error of pixels hardly
 tells a ball from a cube that is ten pixels wide; that of a sketch tells little else. In kin with making features of a pretrained
 network before pixels (semantic-first diffusion, arXiv 2512.04926), of which the simulated world's own truth is the cheapest.
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from langit.conditioning.channels import noisy_channels
+from langit.conditioning.drift import DRIFT, DRIFTS
 from langit.flow import add_noise
 from langit.training.fills import COLOURED, FILLS, NAMES, WAVES
 from langit.training.noise import position_noise, seed_uniform
@@ -30,8 +31,9 @@ BEGUN = 0.15
 def sketch_of(fills: Tensor) -> Tensor:
     """What fills cells (N, fills * cells) as the numbers that are noised."""
     cells = fills.shape[1] // FILLS
-    names, waves, colours = fills.split([part * cells for part in (len(NAMES), len(WAVES), COLOURED)], 1)
-    return torch.cat([SCALE * names, OUTLINES * waves, TINTS * colours], 1)
+    parts = {len(NAMES): SCALE, len(WAVES): OUTLINES, COLOURED: TINTS, DRIFT: DRIFTS}
+    each = fills.split([part * cells for part in parts], 1)
+    return torch.cat([scale * part for scale, part in zip(parts.values(), each, strict=True)], 1)
 
 
 def beside_picture(fills: Tensor, seeds: Tensor, rows: Tensor) -> Tensor:

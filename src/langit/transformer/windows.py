@@ -27,7 +27,7 @@ def windows(grids: tuple[Grid, ...], side: int, window: int, shift: int) -> tupl
 
 
 def cell_positions(patches: Tensor, side: int) -> Tensor:
-    """Whole-number (t, y, x) of `patches`, (N, 3) -> of their cells, (N * side^2, 3), in the order of the patches."""
+    """(t, y, x) of `patches`, (N, 3) -> of their cells, (N * side^2, 3), in the order of the patches."""
     inside = torch.cartesian_prod(*[torch.arange(side, dtype=patches.dtype, device=patches.device)] * 2)
     corner = patches * patches.new_tensor([1, side, side])
     return (corner[:, None] + F.pad(inside, (1, 0))).flatten(0, 1)

@@ -5,8 +5,8 @@
     langit train recipes/embedded_picture.py --output runs/picture --corpus runs/causal/corpus
 
 A transformer of the same blocks as the picture's begins with the picture's weights and learns to say of every latent cell
-which colours and shapes fill it, the outlines of things in it, and the two colours that they part
-(`langit.training.fills`). The picture stays as it is until `embedded_picture.py` lets it see the sketch.
+which colours and shapes fill it, the outlines of things in it, the two colours that they part, and how far the camera's motion
+carried it (`langit.training.fills`). The picture stays as it is until `embedded_picture.py` lets it see the sketch.
 
 This recipe does in one run what the shipped weights did in three, each begun with nothing for what it added: the names for 3,600
 steps (on 24,576 clips of linear latents, without detail), outlines for 1,907 more, colours for 1,250 more; about two hours of one

@@ -95,7 +95,7 @@ def print_plan(config: TrainingConfig) -> None:
     print(f"in all {config.steps} steps, patches of {clips / 1e6:.2f} M clips, {whole:.2e} FLOP:")
     print(f"  {whole / H100 / SHARE / 60:.1f} minutes at {SHARE:.0%} of {H100 / 1e12:.0f} TFLOP/s")
     rows = config.corpus.clips * (grid.num_patches + (1 + config.corpus.stills) * grid.y * grid.x)
-    bytes_each = Pool.bytes_of_row(config.corpus.channels, config.patch)
+    bytes_each = Pool.bytes_of_row(config.corpus.channels, config.fills, config.patch)
     print(f"corpus: {config.corpus.clips} clips, {rows * bytes_each / 1e9:.1f} GB on the device")
     started = time.process_time()
     for seed in range(8):
@@ -137,7 +137,7 @@ def print_parts(config: TrainingConfig, corpus: Path, device: str, steps: int, p
     torch.manual_seed(0)
     model = Model(config).to(device)
     learner = Learner(config, model, make_optimizers(config, model), Team(device=device))
-    pool = Pool(Corpus(corpus, config.corpus), config.patch, device)
+    pool = Pool(Corpus(corpus, config.corpus), config.patch, device, config.fills)
     clock: Callable[[], float] = time.process_time
     if device != "cpu":
 

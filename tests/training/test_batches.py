@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +15,7 @@ from langit.text.encoder import tokens_of
 from langit.training import Stage
 from langit.training.batches import batches, draw_batch, draw_step
 from langit.training.corpus import Corpus
+from langit.training.fills import FILLS, NAMES
 from langit.training.parallel import Team, share_out
 from langit.training.pool import Pool
 from langit.types import InputError
@@ -179,3 +183,16 @@ def test_a_batch_is_cut_from_its_clips(pool, tiny_corpus):
 def test_patches_of_several_latent_frames_are_told(tiny_corpus):
     with pytest.raises(InputError, match=r"such as \(1, 2, 2\)"):
         Pool(Corpus(tiny_corpus, tiny_training().corpus), (2, 2, 2))
+
+
+def test_no_more_is_held_of_what_fills_cells_than_training_looks_at(tiny_corpus):
+    config = tiny_training()
+    assert config.fills == len(NAMES)  # what naming is told
+    assert replace(config, naming=0.0).fills == 0
+    assert replace(config, learns="sketch").fills == FILLS
+    whole = Pool(Corpus(tiny_corpus, config.corpus), config.patch)
+    named = Pool(Corpus(tiny_corpus, config.corpus), config.patch, fills=config.fills)
+    batch, bare = draw_batch(config, whole, 0), draw_batch(config, named, 0)
+    assert bare.fills.shape[1] == len(NAMES) * math.prod(config.patch)
+    assert torch.equal(bare.fills, batch.fills[:, : bare.fills.shape[1]])
+    assert torch.equal(bare.patches, batch.patches)

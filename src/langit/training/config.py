@@ -15,6 +15,7 @@ from langit.catalog.bundle import Native, SamplingDefaults
 from langit.conditioning.tasks import SHARES, Levels
 from langit.patches import PatchSize
 from langit.text.encoder import PromptEncoderConfig
+from langit.training.fills import FILLS, NAMES
 from langit.transformer import TransformerConfig
 from langit.types import ClipShape, InputError
 
@@ -133,6 +134,13 @@ class TrainingConfig:
     @property
     def steps(self) -> int:
         return sum(stage.steps for stage in self.stages)
+
+    @property
+    def fills(self) -> int:
+        """How many of the numbers that tell what fills a cell (`fills.fills_of`) training looks at: the first ones."""
+        if self.learns == "sketch" or self.transformer.patch_dim > self.transformer.out_dim:
+            return FILLS
+        return len(NAMES) if self.naming else 0
 
     def stage_at(self, step: int) -> Stage:
         for stage in self.stages:

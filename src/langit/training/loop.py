@@ -216,7 +216,7 @@ def _train(
     if state is not None:
         learner.load(state)
     peak = team.total(measure_peak(team.device))
-    pool = Pool(corpus, config.patch, team.device)
+    pool = Pool(corpus, config.patch, team.device, config.fills)
 
     def bundle(step: int) -> Bundle:
         return _bundle(config, learner.ema, corpus, step, teacher, beginning)

@@ -22,15 +22,15 @@ Numbers = NDArray[np.int64]
 
 
 class Pool:
-    """The first clips of a corpus. `InputError` for patches that are more than one latent frame long."""
+    """The first clips of a corpus, with as many `fills` of every cell as training looks at. `InputError` for patches that are more than one latent frame long."""
 
-    def __init__(self, corpus: Corpus, patch: PatchSize, device: str = "cpu"):
+    def __init__(self, corpus: Corpus, patch: PatchSize, device: str = "cpu", fills: int = FILLS):
         if patch[0] != 1:
             raise InputError(
                 f"Patches of {patch} latents (frames, rows, columns) were asked for; training takes patches of one latent "
                 f"frame, such as {(1, *patch[1:])}."
             )
-        self.corpus, self.patch, self.device = corpus, patch, device
+        self.corpus, self.patch, self.device, self.num_fills = corpus, patch, device, fills
         config = corpus.config
         self.num_stills = 1 + config.stills
         clips = corpus.num_chunks * config.chunk
@@ -42,27 +42,27 @@ class Pool:
         cells = math.prod(patch)
         total = int(rows.sum())
         self.patches = torch.empty(total, config.channels * cells, dtype=torch.half, device=device)
-        self.fills = torch.empty(total, FILLS * cells, dtype=torch.half, device=device)
+        self.fills = torch.empty(total, fills * cells, dtype=torch.half, device=device)
         self._prompts: list[
             tuple[NDArray[np.integer], Numbers]
         ] = []  # of each chunk: the tokens of all, and their ends
         self._chunks = 0
 
     @staticmethod
-    def bytes_of_row(channels: int, patch: PatchSize) -> int:
+    def bytes_of_row(channels: int, fills: int, patch: PatchSize) -> int:
         """Of memory to a patch."""
-        return 2 * (channels + FILLS) * math.prod(patch)
+        return 2 * (channels + fills) * math.prod(patch)
 
     def reach(self, clips: int) -> None:
         """Hold at least the first `clips`, waiting for those that are not made yet."""
         self.corpus.wait_for(clips)
-        chunk = self.corpus.config.chunk
+        chunk, fills = self.corpus.config.chunk, self.num_fills
         for number in range(self._chunks, -(-clips // chunk)):
             samples = self.corpus.samples(number)
             rows = [part for sample in samples for part in (sample.latents, sample.stills)]
-            fills = [part for sample in samples for part in (sample.fills, sample.still_fills)]
+            filled = [part for sample in samples for part in (sample.fills[:fills], sample.still_fills[:fills])]
             start = int(self.first[number * chunk])
-            for held, parts in ((self.patches, rows), (self.fills, fills)):
+            for held, parts in ((self.patches, rows), (self.fills, filled)):
                 joined = torch.cat([to_patches(part, self.patch) for part in parts])
                 held[start : start + len(joined)] = joined.to(self.device)
             self._prompts.append(_joined(samples))

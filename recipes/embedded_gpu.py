@@ -5,7 +5,7 @@
 Ready, and not run: no GPU was at hand when it was written. Its parts run on a CPU in the tests, scaled down; its speed, its
 memory and what the model then gives are unknown. What is known is arithmetic (`python benchmarks/training.py --recipe
 recipes/embedded_gpu.py --plan`): 23.7 M parameters, 576 patches a clip, 30,000 steps of 98,304 patches, 3.9e17 FLOP, which is 21
-minutes at 40% of 790 TFLOP/s; 27.5 GB of footage on the device, and some 35 GB of what the backward pass needs. That leaves seven
+minutes at 40% of 790 TFLOP/s; 34 GB of footage on the device, and some 35 GB of what the backward pass needs. That leaves seven
 minutes for the first footage (14 workers make it while the training goes on) and for samples; a run that is cut off goes on
 by the same command. At 30% of 790 TFLOP/s it would take all of the 28 minutes. On several GPUs:
 

@@ -22,7 +22,10 @@ Numbers = NDArray[np.int64]
 
 
 class Pool:
-    """The first clips of a corpus, with as many `fills` of every cell as training looks at. `InputError` for patches that are more than one latent frame long."""
+    """The first clips of a corpus, with as many `fills` of every cell as training looks at.
+
+    `InputError` for patches that are more than one latent frame long.
+    """
 
     def __init__(self, corpus: Corpus, patch: PatchSize, device: str = "cpu", fills: int = FILLS):
         if patch[0] != 1:

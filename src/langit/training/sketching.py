@@ -1,10 +1,11 @@
 """Training with sketches: what fills each cell of a clip, as numbers that are noised and made clean like the picture's own.
 
-A sketch says of every latent cell which share of it each colour and shape fills, where in it things end, and the two colours
-that meet there, and how far the camera's motion carried it (`fills.fills_of`). It is made before the picture: one transformer makes it from noise, with the prompt, and with
-what is known of the picture beside it; another makes the picture with the sketch beside it. The squared error of pixels hardly
-tells a ball from a cube that is ten pixels wide; that of a sketch tells little else. In kin with making features of a pretrained
-network before pixels (semantic-first diffusion, arXiv 2512.04926), of which the simulated world's own truth is the cheapest.
+A sketch says of every latent cell which share of it each colour and shape fills, where in it things end, and the two colours that
+meet there, and how far the camera's motion carried it (`fills.fills_of`). It is made before the picture: one transformer makes it
+from noise, with the prompt, and with what is known of the picture beside it; another makes the picture with the sketch beside it.
+The squared error of pixels hardly tells a ball from a cube that is ten pixels wide; that of a sketch tells little else. In kin
+with making features of a pretrained network before pixels (semantic-first diffusion, arXiv 2512.04926), of which the simulated
+world's own truth is the cheapest.
 """
 
 from __future__ import annotations

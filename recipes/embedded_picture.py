@@ -5,9 +5,10 @@
 
 The picture goes on from its own weights; what it sees of the sketch begins as nothing. This recipe does in one run what the
 shipped weights did in six: names beside the noise and four blocks for cells for 1,500 steps, eight blocks for 2,000 more,
-outlines for 1,000 more, colours and stamps for 900 more, these begun as least squares has them, 2,057 more of the same, and 2,480
-with the camera and twice the footage; five hours of one busy AMD EPYC core. Twenty prompts, two seeds (`python benchmarks/twenty_prompts.py --seeds 2`): light 24/24, ground 30/30,
-motion 27/30, colour 45/48, colour and shape 18/48, count 21/40.
+outlines for 1,000 more, colours and stamps for 900 more, these begun as least squares has them, 2,057 more of the same, and
+2,480 with the camera and twice the footage; five hours of one busy AMD EPYC core. Twenty prompts, two seeds (`python
+benchmarks/twenty_prompts.py --seeds 2`): light 24/24, ground 30/30, motion 27/30, colour 45/48, colour and shape 18/48, count
+21/40.
 """
 
 from dataclasses import replace

@@ -9,8 +9,8 @@ which colours and shapes fill it, the outlines of things in it, the two colours 
 carried it (`langit.training.fills`). The picture stays as it is until `embedded_picture.py` lets it see the sketch.
 
 This recipe does in one run what the shipped weights did in five, each begun with nothing for what it added: the names for 3,600
-steps (on 24,576 clips of linear latents, without detail), outlines for 1,907 more, colours for 1,250 more, 546 on twice the footage,
-and the camera for 3,450 more; about three and a half hours of one busy AMD EPYC core.
+steps (on 24,576 clips of linear latents, without detail), outlines for 1,907 more, colours for 1,250 more, 546 on twice the
+footage, and the camera for 3,450 more; about three and a half hours of one busy AMD EPYC core.
 """
 
 from dataclasses import replace

@@ -28,7 +28,8 @@ DRIFTS = 3.0
 
 def drift_of(sketch: Tensor, cells: int) -> Tensor:
     """Sketches (N, numbers) of patches of so many cells -> (N, 2): how far each patch was carried, in cells."""
-    return sketch[:, -DRIFT * cells :].unflatten(1, (DRIFT, cells)).mean(-1) / DRIFTS
+    of_cells: Tensor = sketch[:, -DRIFT * cells :].unflatten(1, (DRIFT, cells))
+    return of_cells.mean(-1) / DRIFTS
 
 
 def anchored(layout: Layout, drift: Tensor, side: int) -> Layout:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from langit.training.fills import FILLS, fills_of
 
 from langit.catalog import load
 from langit.denoising import denoiser
@@ -25,7 +26,6 @@ from langit.simulator.facts import read_facts
 from langit.simulator.world import COLOURS, SHAPES
 from langit.tokenizer import encode
 from langit.training.config import CorpusConfig
-from langit.training.fills import FILLS, fills_of
 from langit.training.footage import make_clip
 
 

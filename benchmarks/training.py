@@ -21,6 +21,7 @@ from pathlib import Path
 
 import torch
 
+from langit.conditioning.cast import ROWS
 from langit.patches import Grid
 from langit.simulator.plans import plan
 from langit.training import TrainingConfig, load_recipe, train
@@ -111,6 +112,8 @@ def flop_of_step(config: TrainingConfig, transformer: Transformer, stage: int, g
     frame = grid.y * grid.x
     length = {"picture": frame, "short": frame * (2 + grid.t // 4), "whole": grid.num_patches}
     lengths = [length[kind] for kind, share in shares.items() for _ in range(round(share * patches / length[kind]))]
+    if config.learns == "cast":
+        lengths = [patches // frame * ROWS for patches in lengths]
     return 3 * transformer.num_flop(lengths, [WORDS] * len(lengths))
 
 

@@ -1,6 +1,6 @@
 """A model as solvers see it, `denoise(x, sigma) -> x0`: under prompts, beside what is known, and led away from without them.
 
-Read `denoiser`, then `make_sketch`: what is where is made before the picture, on the same path, and stands beside it.
+Read `denoiser`, then `make_casts`: who is in a clip and where is made before the picture, on the same path, and stands beside it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from torch import Tensor
 
 from langit.catalog import Bundle
 from langit.conditioning import Held
+from langit.conditioning.cast import CAST
 from langit.conditioning.channels import Beside, noisy_channels
-from langit.flow import predicted_x
+from langit.conditioning.drawing import FILLS
+from langit.flow import add_noise, predicted_x
 from langit.packing import Bounds, Layout, Text
 from langit.patches import Grid
-from langit.sampling import SCHEDULES, SOLVERS, Denoise, guided, seeing
+from langit.sampling import SCHEDULES, SOLVERS, Denoise, guided, levels_of, seeing
 from langit.transformer import Transformer
 from langit.transformer.experts import Experts
 
-SKETCHES = 0x5EE7C4
-"""A clip's sketch has noise of its own: that of its seed with these bits turned."""
+CASTS = 0x5EE7C4
+"""A clip's cast has noise of its own: that of its seed with these bits turned."""
 
 
 def denoiser(
@@ -35,21 +37,26 @@ def denoiser(
     instead: Transformer | None = None,
 ) -> Denoise:
     """The transformer, or another `instead`, under these prompts, one to a clip or to each part of `governs`, as
-    `denoise(x, sigma) -> x0`. A model with a sketch that is given none goes without."""
+    `denoise(x, sigma) -> x0`. A model that sees sketches and is given none goes without."""
     transformer = instead or bundle.transformer
-    if beside is None and bundle.sees_sketch and instead is not bundle.sketch:
-        assert bundle.sketch is not None
-        nothing = torch.zeros(layout.num_patches, bundle.sketch.config.out_dim, device=bundle.device)
-        beside = Beside(noisy_channels(nothing, nothing.new_ones(len(nothing)), math.prod(bundle.config.patch)))
+    if beside is None and bundle.sees_sketch:
+        beside = no_sketch(bundle, layout)
     prediction_kind = (instead.config if instead else bundle.config.transformer).prediction
     text: Text = replace(bundle.text.encode(prompts), governs=governs, pictures=beside.pictures if beside else None)
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-        entering = torch.cat([x, beside.channels], 1) if beside else x
+        entering = x if beside is None or beside.channels is None else torch.cat([x, beside.channels], 1)
         prediction = transformer(entering, sigma, layout, text)
         return predicted_x(x, prediction, sigma, prediction_kind)
 
     return denoise
+
+
+def no_sketch(bundle: Bundle, layout: Layout) -> Beside:
+    """What stands beside pictures of which no sketch is known."""
+    cells = math.prod(bundle.config.patch)
+    nothing = torch.zeros(layout.num_patches, FILLS * cells, device=bundle.device)
+    return Beside(noisy_channels(nothing, nothing.new_ones(len(nothing)), cells))
 
 
 def unguided(bundle: Bundle, layout: Layout, held: Sequence[Held], beside: Beside | None) -> Denoise:
@@ -65,6 +72,7 @@ def unguided(bundle: Bundle, layout: Layout, held: Sequence[Held], beside: Besid
     seen = torch.cat([grid.box(some) for grid, some in zip(layout.grids, frames, strict=True)])
     seen = seen.to(bundle.device)
     if beside is not None:
+        assert beside.channels is not None
         beside = Beside(beside.channels[seen])
     return seeing(seen, denoiser(bundle, layout.only(frames), negatives, None, beside))
 
@@ -75,28 +83,37 @@ def _in_sight(held: Held, grid: Grid) -> Tensor:
     return ~(whole & ~whole.all())
 
 
-def make_sketch(
+def make_casts(
     bundle: Bundle,
     layout: Layout,
     seeds: Sequence[int],
     prompts: Sequence[str],
     governs: Bounds | None,
-    known: Beside,
+    pictures: Text,
+    known: Sequence[Tensor],
 ) -> Tensor:
-    """What is where in clips of which so much is `known`: (N, numbers of a sketch), made from noise as pictures are."""
-    sampling, sketcher = bundle.config.sampling, bundle.sketch
-    assert sketcher is not None
-    noise = noise_of([seed ^ SKETCHES for seed in seeds], layout.grids, sketcher.config.out_dim).to(bundle.device)
+    """The casts of clips as rows (N, CAST), made from noise as pictures are.
+
+    Of each clip so much is `known`: its first rows (n, CAST), and what stands for its `pictures`. `governs` are the bounds of
+    the rows that each prompt governs.
+    """
+    sampling, caster = bundle.config.sampling, bundle.cast
+    assert caster is not None
+    noise = noise_of([seed ^ CASTS for seed in seeds], layout.grids, CAST)
+    mask, content = torch.zeros(len(noise), dtype=torch.bool), torch.zeros_like(noise)
+    for start, rows in zip(layout.bounds, known, strict=False):
+        mask[start : start + len(rows)], content[start : start + len(rows)] = True, rows
     negatives = [sampling.negative] * len(seeds)
     denoise = guided(
-        denoiser(bundle, layout, prompts, governs, known, sketcher),
-        denoiser(bundle, layout, negatives, None, known, sketcher),
-        sampling.sketch_guidance,
-        sampling.sketch_interval,
+        denoiser(bundle, layout, prompts, governs, Beside(pictures=pictures), caster),
+        denoiser(bundle, layout, negatives, None, Beside(pictures=pictures), caster),
+        sampling.cast_guidance,
+        sampling.cast_interval,
     )
-    schedule = SCHEDULES[sampling.schedule](sampling.sketch_steps, sampling.shift)
-    levels = schedule.to(noise)[:, None].expand(-1, len(noise))
-    return SOLVERS[sampling.solver](denoise, noise, levels, lambda step: None)
+    schedule = SCHEDULES[sampling.schedule](sampling.cast_steps, sampling.shift)
+    levels = levels_of(schedule, mask, torch.ones(len(noise)))
+    x = add_noise(content, noise, levels[0]).to(bundle.device)
+    return SOLVERS[sampling.solver](denoise, x, levels.to(bundle.device), lambda step: None).cpu()
 
 
 def noise_of(seeds: Sequence[int], grids: Sequence[Grid], patch_dim: int) -> Tensor:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -26,14 +26,16 @@ from torch import Tensor
 
 from langit.catalog import EMBEDDED, Bundle, load
 from langit.conditioning import Condition, FramesCondition, Held, Known, Passage
-from langit.conditioning.channels import Beside, known_frame_channels, known_frames, noisy_channels
+from langit.conditioning.cast import CAST, CastCondition, cast_layout
+from langit.conditioning.channels import Beside, known_frame_channels, known_frames, known_pictures, noisy_channels
+from langit.conditioning.drawing import sketch
 from langit.conditioning.drift import anchored, drift_of
 from langit.conditioning.passages import CONTEXT_GROUPS, Window, windows_of
-from langit.denoising import denoiser, make_sketch, noise_of, unguided
+from langit.denoising import denoiser, make_casts, noise_of, unguided
 from langit.flow import add_noise
 from langit.media import read_image, write
 from langit.media.record import Record, SourceFile, sha256_of, write_sidecar
-from langit.packing import Bounds, Text, bounds_of, layout_of, unpack
+from langit.packing import Bounds, Layout, Text, bounds_of, layout_of, unpack
 from langit.patches import Grid, grid_of, nearest_multiple
 from langit.sampling import SCHEDULES, SOLVERS, guided, levels_of
 from langit.tokenizer import decode, encode
@@ -263,30 +265,13 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
         for p in plans
     ):
         raise ValueError("clips that are made together share steps, guidance, solver and schedule; make them apart")
-    config, device = bundle.config, bundle.device
-    grids = [grid_of(latent_shape(bundle.tokenizer, p.shape), config.patch) for p in plans]
-    layout = layout_of(grids).to(device)
-    held = [held_of(bundle, p) for p in plans]
-    noise = noise_of([p.seed for p in plans], grids, config.transformer.out_dim)
-    content = torch.cat([one.content for one in held])
-    mask = torch.cat([one.mask for one in held])
-    start = layout.spread(torch.tensor([one.start for one in held], device=device)).cpu()
-
-    quick = first.solver == DISTILLED
-    if quick:
-        schedule = torch.tensor(config.sampling.distilled)
-    else:
-        schedule = SCHEDULES[first.schedule](first.steps, config.sampling.shift)
-    levels = levels_of(schedule, mask, start)  # (S + 1, N)
-    x = add_noise(content, noise, levels[0])
-    prompts, governs = _spans([p.prompt for p in plans], held, grids)
+    config, device, quick = bundle.config, bundle.device, first.solver == DISTILLED
+    entering = _enter(bundle, plans)
+    held, layout, levels = entering.held, entering.layout, entering.levels
+    prompts, governs = _spans([p.prompt for p in plans], held, layout.grids)
     beside = _beside(bundle, plans)
-    if bundle.sees_sketch:
-        cells = math.prod(config.patch)
-        known = noisy_channels(x, levels[0], cells).to(device)
-        sketch = make_sketch(bundle, layout, [p.seed for p in plans], prompts, governs, Beside(known))
-        beside = Beside(noisy_channels(sketch, sketch.new_zeros(len(sketch)), cells))
-        layout = anchored(layout, drift_of(sketch, cells), config.patch[1])
+    if bundle.cast is not None:
+        beside, layout = _sketched(bundle, _casts(bundle, plans, entering), layout)
     denoise = guided(
         denoiser(bundle, layout, prompts, governs, beside, bundle.quick if quick else None),
         unguided(bundle, layout, held, beside),
@@ -296,8 +281,35 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
     )
     bundle.text.release()
     report = partial(_report, on_step, first.steps)
-    x = SOLVERS["euler" if quick else first.solver](denoise, x.to(device), levels.to(device), report).cpu()
+    solver = SOLVERS["euler" if quick else first.solver]
+    x = solver(denoise, entering.x.to(device), levels.to(device), report).cpu()
     return unpack(x, layout, config.patch)
+
+
+@dataclass(frozen=True)
+class _Entering:
+    """How the patches of clips enter sampling."""
+
+    layout: Layout
+    held: list[Held]
+    levels: Tensor  # (S + 1, N)
+    x: Tensor  # (N, P) at the first of them
+
+
+def _enter(bundle: Bundle, plans: Sequence[Plan]) -> _Entering:
+    config, first = bundle.config, plans[0]
+    grids = [grid_of(latent_shape(bundle.tokenizer, p.shape), config.patch) for p in plans]
+    layout = layout_of(grids).to(bundle.device)
+    held = [held_of(bundle, p) for p in plans]
+    noise = noise_of([p.seed for p in plans], grids, config.transformer.out_dim)
+    content, mask = torch.cat([one.content for one in held]), torch.cat([one.mask for one in held])
+    start = layout.spread(torch.tensor([one.start for one in held], device=bundle.device)).cpu()
+    if first.solver == DISTILLED:
+        schedule = torch.tensor(config.sampling.distilled)
+    else:
+        schedule = SCHEDULES[first.schedule](first.steps, config.sampling.shift)
+    levels = levels_of(schedule, mask, start)
+    return _Entering(layout, held, levels, add_noise(content, noise, levels[0]))
 
 
 def stream(
@@ -338,6 +350,7 @@ class _PassageLatents:
         self.windows = windows_of(passage, self.stride, native.frames, native.max_frames)
         self.recent: deque[Frames] = deque(maxlen=1 + CONTEXT_GROUPS * self.stride)
         self.last: deque[Tensor] = deque(maxlen=CONTEXT_GROUPS)  # the groups that were made last
+        self.cast: Tensor | None = None  # of the window that was made last, as rows
         before = passage.before
         if before is not None:  # frames that are decoded again for the decoder's sake, and not shown
             self.skip = 1 + before.groups.shape[1] * self.stride - before.unshown
@@ -377,6 +390,10 @@ class _PassageLatents:
         conditions = (*own, *window.conditions(self.passage, head, tail, self.stride))
         seed = window.seed(self.plan.seed)
         p = replace(self.plan, shape=shape, frames=shape.frames, seed=seed, conditions=conditions)
+        if self.bundle.cast is not None:
+            known = cast_clip(self.bundle, p)
+            self.cast = known.rows
+            p = replace(p, conditions=(*(c for c in conditions if not isinstance(c, CastCondition)), known))
         latents = self.sampler(self.bundle, [p], partial(self._on_step, window.number))[0]
         return latents[:, window.head : latents.shape[1] - window.tail]
 
@@ -397,7 +414,10 @@ class _PassageLatents:
         picture = self.recent[-1 - len(self.last) * self.stride]
         channels, _, rows, columns = self._picture(picture).shape
         nothing = torch.zeros(channels, 0, rows, columns)
-        return Known(picture, torch.cat([nothing, *self.last], 1), unshown)
+        cast = None
+        if self.cast is not None and self.bundle.casting is not None:
+            cast = self.bundle.casting.last_frames(self.cast, len(self.last))
+        return Known(picture, torch.cat([nothing, *self.last], 1), unshown, cast)
 
 
 def held_of(bundle: Bundle, p: Plan) -> Held:
@@ -426,6 +446,39 @@ def _beside(bundle: Bundle, plans: Sequence[Plan]) -> Beside | None:
     states = [bundle.pictures.encode([clip[end(clip)] for end in ends]) for clip in clips]
     bundle.pictures.release()
     return Beside(channels, Text(torch.cat(states), bounds_of([len(state) for state in states])))
+
+
+@torch.inference_mode()
+def cast_clip(bundle: Bundle, p: Plan) -> CastCondition:
+    """The whole cast of a plan's clip, which `sample` then takes as it is."""
+    return CastCondition(_casts(bundle, [p], _enter(bundle, [p]))[0])
+
+
+def _casts(bundle: Bundle, plans: Sequence[Plan], entering: _Entering) -> list[Tensor]:
+    """The casts of clips as rows, made unless they are known."""
+    known = [next((c.rows for c in p.conditions if isinstance(c, CastCondition)), torch.zeros(0, CAST)) for p in plans]
+    layout = cast_layout([grid.t for grid in entering.layout.grids], bundle.device)
+    lengths = [end - start for start, end in pairwise(layout.bounds)]
+    if [len(rows) for rows in known] == lengths:
+        return known
+    channels = noisy_channels(entering.x, entering.levels[0], math.prod(bundle.config.patch)).to(bundle.device)
+    pictures = known_pictures(channels, entering.layout)
+    prompts, governs = _spans([p.prompt for p in plans], entering.held, layout.grids)
+    made = make_casts(bundle, layout, [p.seed for p in plans], prompts, governs, pictures, known)
+    return list(made.split(lengths))
+
+
+def _sketched(bundle: Bundle, casts: Sequence[Tensor], layout: Layout) -> tuple[Beside, Layout]:
+    """The sketches of clips with these casts, and their patches where these follow the camera."""
+    assert bundle.casting is not None
+    (_, rows, columns), stride = bundle.config.patch, bundle.config.stride
+    sketches = [
+        sketch(bundle.casting.decode(cast), grid.y * rows, grid.x * columns, stride, bundle.config.patch)
+        for cast, grid in zip(casts, layout.grids, strict=True)
+    ]
+    drawn, cells = torch.cat(sketches).to(bundle.device), rows * columns
+    drift = drift_of(drawn, cells)
+    return Beside(noisy_channels(drawn, drawn.new_zeros(len(drawn)), cells)), anchored(layout, drift, rows)
 
 
 def _spans(prompts: Sequence[str], held: Sequence[Held], grids: Sequence[Grid]) -> tuple[list[str], Bounds | None]:

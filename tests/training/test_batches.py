@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from langit.conditioning.cast import NUM_NAMES
+from langit.conditioning.drawing import FILLS
 from langit.packing import pack
 from langit.patches import Grid
 from langit.text.encoder import tokens_of
 from langit.training import Stage
 from langit.training.batches import batches, draw_batch, draw_step
 from langit.training.corpus import Corpus
-from langit.training.fills import FILLS, NAMES
 from langit.training.parallel import Team, share_out
 from langit.training.pool import Pool
 from langit.types import InputError
@@ -187,12 +188,14 @@ def test_patches_of_several_latent_frames_are_told(tiny_corpus):
 
 def test_no_more_is_held_of_what_fills_cells_than_training_looks_at(tiny_corpus):
     config = tiny_training()
-    assert config.fills == len(NAMES)  # what naming is told
+    assert config.fills == NUM_NAMES  # what naming is told
     assert replace(config, naming=0.0).fills == 0
-    assert replace(config, learns="sketch").fills == FILLS
+    assert replace(config, naming=0.0, learns="cast").fills == 0
+    sees = replace(config.transformer, patch_dim=config.transformer.out_dim + (FILLS + 1) * math.prod(config.patch))
+    assert replace(config, naming=0.0, transformer=sees).fills == FILLS
     whole = Pool(Corpus(tiny_corpus, config.corpus), config.patch)
     named = Pool(Corpus(tiny_corpus, config.corpus), config.patch, fills=config.fills)
     batch, bare = draw_batch(config, whole, 0), draw_batch(config, named, 0)
-    assert bare.fills.shape[1] == len(NAMES) * math.prod(config.patch)
+    assert bare.fills.shape[1] == NUM_NAMES * math.prod(config.patch)
     assert torch.equal(bare.fills, batch.fills[:, : bare.fills.shape[1]])
     assert torch.equal(bare.patches, batch.patches)

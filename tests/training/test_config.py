@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from langit.conditioning.cast import CAST
+from langit.conditioning.channels import PLACE_OCTAVES
+from langit.conditioning.drawing import FILLS
 from langit.training import Stage, load_recipe
-from langit.training.fills import FILLS
 from langit.training.run import warmup_stable_decay
 from langit.types import InputError
 from tests.conftest import tiny_training
@@ -26,8 +28,9 @@ def test_every_recipe_is_whole(path):
     volume = math.prod(config.patch)
     picture, sketch = config.corpus.channels * volume, FILLS * volume
     sizes = config.transformer.patch_dim, config.transformer.out_dim
-    if config.learns == "sketch":
-        assert sizes == (sketch + picture + volume, sketch)
+    if config.learns == "cast":
+        assert sizes == (CAST, CAST)
+        assert config.transformer.image_width == picture + volume + 6 * PLACE_OCTAVES
     else:
         assert sizes in {(picture, picture), (picture + sketch + volume, picture)}
     assert config.transformer.text_width == config.text.width

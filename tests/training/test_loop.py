@@ -18,7 +18,7 @@ import torch
 
 from langit.catalog import load_bundle
 from langit.generate import Request, generate_all, plan
-from langit.training import Stage, load_recipe, train
+from langit.training import Stage, TrainingConfig, load_recipe, train
 from langit.training.batches import draw_batch
 from langit.training.corpus import Corpus
 from langit.training.loop import Model
@@ -155,20 +155,33 @@ def test_samples_are_written_and_change_nothing(trained, tiny_corpus, tmp_path):
     assert losses(tmp_path) == losses(trained)
 
 
-def test_the_recipe_for_a_gpu_trains_here_scaled_down(tmp_path):
-    """All of it but its size, its pictures' size and its many steps."""
-    full = load_recipe(REPOSITORY / "recipes" / "embedded_gpu.py")
-    small = dataclasses.replace(
-        full,
-        transformer=dataclasses.replace(full.transformer, width=24, depth=2, num_heads=2, ffn_width=32, text_width=16),
-        text=dataclasses.replace(full.text, width=16),
-        corpus=dataclasses.replace(full.corpus, clips=4, chunk=4, fit_clips=1, shapes=((1.0, ClipShape(9, 32, 32)),)),
-        stages=tuple(dataclasses.replace(stage, steps=1, patches=60) for stage in full.stages),
-        first_clips=4,
-        native=dataclasses.replace(full.native, height=32, width=32, frames=9),
-    )
-    corpus = Corpus(tmp_path / "corpus", small.corpus)
+def test_the_recipes_for_a_gpu_train_here_scaled_down(tmp_path):
+    """All of them but their size, their pictures' size and their many steps."""
+
+    def small(name: str) -> TrainingConfig:
+        full = load_recipe(REPOSITORY / "recipes" / f"{name}.py")
+        narrow = {"width": 24, "depth": 2, "num_heads": 2, "ffn_width": 32, "text_width": 16}
+        if full.transformer.detail_width:
+            narrow |= {"detail_width": 32, "detail_depth": 1}
+        return dataclasses.replace(
+            full,
+            transformer=dataclasses.replace(full.transformer, **narrow),
+            text=dataclasses.replace(full.text, width=16),
+            corpus=dataclasses.replace(
+                full.corpus, clips=4, chunk=4, fit_clips=1, shapes=((1.0, ClipShape(9, 32, 32)),)
+            ),
+            stages=tuple(dataclasses.replace(stage, steps=1, patches=60) for stage in full.stages),
+            first_clips=4,
+            native=dataclasses.replace(full.native, height=32, width=32, frames=9),
+            start=str(tmp_path / "picture") if full.start else "",
+        )
+
+    picture, cast = small("embedded_gpu"), small("embedded_gpu_cast")
+    corpus = Corpus(tmp_path / "corpus", picture.corpus)
     corpus.make_chunk(0)
-    assert train(small, tmp_path, workers=0) == 3
-    assert all(line["loss"] > 0 for line in losses(tmp_path))
-    assert load_bundle(tmp_path).config.name == "embedded-gpu"
+    assert train(picture, tmp_path / "picture", corpus_folder=corpus.folder, workers=0) == 3
+    assert train(cast, tmp_path / "cast", corpus_folder=corpus.folder, workers=0) == 1
+    assert all(line["loss"] > 0 for folder in ("picture", "cast") for line in losses(tmp_path / folder))
+    bundle = load_bundle(tmp_path / "cast")
+    assert bundle.cast is not None
+    assert len(generate_all(bundle, [plan(bundle, Request("a red ball", seed=1, steps=2))])[0].video.frames) == 8

@@ -6,8 +6,8 @@ from math import log
 
 import pytest
 import torch
-
 from langit.training.fills import FILLS, NAMES
+
 from langit.training.naming import Naming
 
 

@@ -4,7 +4,8 @@ config.json                what it is: shapes, tokenizer, native clip, sampling 
 transformer.safetensors    weights of the transformer
 text.safetensors           weights of the prompt encoder
 tokenizer.safetensors      the tokenizer's tensors, by its kind (absent for pixel patches)
-sketch.safetensors         a second transformer, that sketches what is where before the picture is made (absent where there is none)
+cast.safetensors           a second transformer, that casts a clip before its picture is made (absent where there is none)
+casting.safetensors        what tells casts in numbers (beside the one before)
 quick.safetensors          one more for pictures, distilled to a few evaluations without guidance (absent where there is none)
 """
 
@@ -24,6 +25,8 @@ from torch import Tensor
 from langit.catalog.memory import MemoryMode, refuse_too_long
 from langit.catalog.tensors import check_shapes, read_tensors, write_tensors
 from langit.catalog.tokenizers import read_tokenizer
+from langit.conditioning.cast import CastCode
+from langit.conditioning.drawing import FILLS
 from langit.patches import PatchSize
 from langit.text.clip import ClipEncoder
 from langit.text.encoder import PromptEncoder, PromptEncoderConfig, TextEncoder
@@ -34,7 +37,7 @@ from langit.transformer.model import Prediction
 from langit.types import ClipShape, InputError
 
 FORMAT = 1
-COURSES = ("guidance_interval", "sketch_interval", "distilled")
+COURSES = ("guidance_interval", "cast_interval", "distilled")
 """Fields of SamplingDefaults that JSON gives back as lists."""
 MAY_BE_0 = (
     "text reach",
@@ -70,9 +73,9 @@ class SamplingDefaults:
     schedule: str = "linear"
     shift: float = 3.0
     solver: str = "dpmpp"
-    sketch_steps: int = 20  # where there is a sketch (`BundleConfig.sketch`)
-    sketch_guidance: float = 3.0
-    sketch_interval: tuple[float, float] = (0.0, 1.0)
+    cast_steps: int = 20  # where clips are cast (`BundleConfig.cast`)
+    cast_guidance: float = 3.0
+    cast_interval: tuple[float, float] = (0.0, 1.0)
     negative: str = ""  # the prompt that guidance steers away from
     late_guidance: tuple[float, float] | None = None  # below that noise level, that guidance
     quality: str = "best"  # or fast, where there are quick weights that lose little
@@ -95,7 +98,9 @@ class BundleConfig:
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
     licence: str = "Apache-2.0"
     training: dict[str, Any] = field(default_factory=dict)  # recipe, steps, commit: how it came to be
-    sketch: TransformerConfig | None = None  # of what is where, made before the picture; none where there is none
+    cast: TransformerConfig | None = (
+        None  # of who is in a clip and where, made before the picture; none where there is none
+    )
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -121,7 +126,7 @@ class BundleConfig:
         sampling |= {name: tuple(sampling[name]) for name in COURSES if name in sampling}
         nested = {
             "transformer": TransformerConfig(**values["transformer"]),
-            "sketch": TransformerConfig(**values["sketch"]) if values.get("sketch") else None,
+            "cast": TransformerConfig(**values["cast"]) if values.get("cast") else None,
             "text": PromptEncoderConfig(**values["text"]),
             "native": Native(**values["native"]),
             "sampling": SamplingDefaults(**sampling),
@@ -160,7 +165,8 @@ class Bundle:
     tokenizer: Tokenizer
     pictures: ClipEncoder | None = None  # for transformers that look at a picture beside the prompt
     quick: Transformer | None = None  # distilled to the levels `config.sampling.distilled`
-    sketch: Transformer | None = None  # makes what stands beside the noise of the other two
+    cast: Transformer | None = None  # makes casts, of which sketches stand beside the noise of the other two
+    casting: CastCode | None = None  # what tells those in numbers
     changes: tuple[str, ...] = ()  # what was done to the weights after they were read: LoRAs, fewer bits, caching
 
     @property
@@ -176,12 +182,12 @@ class Bundle:
     @property
     def takes_frames_beside(self) -> bool:
         """Whether known frames enter as channels beside the noise, and not as clean patches (Wan's picture to video)."""
-        return self.sketch is None and self._sees_more
+        return self._sees_more and not self.sees_sketch
 
     @property
     def sees_sketch(self) -> bool:
-        """Whether pictures are made with a sketch beside them; a model that is only on its way there may have one in vain."""
-        return self.sketch is not None and self._sees_more
+        """Whether pictures are made with a sketch beside them, of their cast where the model makes one."""
+        return self._sees_more and isinstance(self.config, BundleConfig)
 
     @property
     def _sees_more(self) -> bool:
@@ -196,14 +202,14 @@ class Bundle:
             digest.update(f"+{change}".encode())
         if not isinstance(self.config, BundleConfig):  # gigabytes, whose files the configuration identifies
             return digest.hexdigest()[:12]
-        for module in (self.transformer, self.text, self.quick, self.sketch):
+        for module in (self.transformer, self.text, self.quick, self.cast):
             if module is None:
                 continue
             assert isinstance(module, torch.nn.Module)
             for tensor in module.state_dict().values():
                 digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        if isinstance(self.tokenizer, StoredTokenizer):
-            for tensor in self.tokenizer.tensors().values():
+        for part in (self.tokenizer, self.casting):
+            for tensor in part.tensors().values() if isinstance(part, StoredTokenizer | CastCode) else ():
                 digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:12]
 
@@ -215,12 +221,15 @@ def save_bundle(
     text: dict[str, Tensor],
     tokenizer: Tokenizer,
     quick: dict[str, Tensor] | None = None,
-    sketch: dict[str, Tensor] | None = None,
+    cast: dict[str, Tensor] | None = None,
+    casting: CastCode | None = None,
 ) -> None:
     """Write a bundle folder; each file is written aside and renamed, config.json last."""
     folder.mkdir(parents=True, exist_ok=True)
     parts = {"transformer": transformer, "text": text}
-    parts |= {name: part for name, part in (("quick", quick), ("sketch", sketch)) if part is not None}
+    parts |= {name: part for name, part in (("quick", quick), ("cast", cast)) if part is not None}
+    if casting is not None:
+        parts["casting"] = casting.tensors()
     if isinstance(tokenizer, StoredTokenizer) and tokenizer.has_tensors:
         parts["tokenizer"] = tokenizer.tensors()
     for name, tensors in parts.items():
@@ -248,23 +257,29 @@ def load_bundle(folder: Path, device: str = "cpu", memory: MemoryMode = "auto") 
         with torch.device("meta"):  # shapes alone: the weights come from the files
             transformer, text = Transformer(config.transformer), PromptEncoder(config.text)
             quick = Transformer(config.transformer) if config.sampling.distilled else None
-            sketch = Transformer(config.sketch) if config.sketch is not None else None
+            cast = Transformer(config.cast) if config.cast is not None else None
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
         raise InputError(f"The model in {folder} has an impossible shape ({error}). Fetch the model again.") from error
     patch_dim = tokenizer.channels * math.prod(config.patch)
-    beside = 0 if config.sketch is None else config.sketch.out_dim + math.prod(config.patch)
-    entering = {patch_dim, patch_dim + beside}  # a model may have a sketch that its pictures do not see yet
+    entering = {patch_dim, patch_dim + (FILLS + 1) * math.prod(config.patch)}  # without a sketch beside it, or with one
     if config.transformer.patch_dim not in entering or config.transformer.out_dim != patch_dim:
         raise InputError(
             f"The model in {folder} takes patches of {config.transformer.patch_dim} numbers and gives "
             f"{config.transformer.out_dim}, but its tokenizer makes {patch_dim}. Fetch the model again."
         )
     parts: dict[str, torch.nn.Module] = {"transformer": transformer, "text": text}
-    parts |= {name: part for name, part in (("quick", quick), ("sketch", sketch)) if part is not None}
+    parts |= {name: part for name, part in (("quick", quick), ("cast", cast)) if part is not None}
     for name, module in parts.items():
         _fill(module, read_tensors(folder / f"{name}.safetensors"), folder)
         module.requires_grad_(False).eval().to(device)
-    return Bundle(config, transformer, text, tokenizer, quick=quick, sketch=sketch)
+    casting = None if cast is None else _read_casting(folder, config)
+    return Bundle(config, transformer, text, tokenizer, quick=quick, cast=cast, casting=casting)
+
+
+def _read_casting(folder: Path, config: BundleConfig) -> CastCode:
+    tensors = read_tensors(folder / "casting.safetensors")
+    check_shapes(tensors, CastCode.shapes(config.stride[0]), folder)
+    return CastCode.from_tensors(tensors)
 
 
 def _read_config(folder: Path) -> BundleConfig:

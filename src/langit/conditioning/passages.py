@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from langit.conditioning.cast import CastCondition
 from langit.conditioning.frames import FramesCondition
 from langit.conditioning.held import Condition
 from langit.conditioning.latents import LatentsCondition
@@ -36,6 +37,8 @@ class Known:
     groups: Tensor  # (C, g, h, w), g may be 0
     unshown: int = 0
     """Frames of the last group that were made but not shown; whoever goes on shows them first."""
+    cast: Tensor | None = None
+    """Who is in picture and groups, as rows ((1 + g) * ROWS, CAST), where that is known."""
 
 
 Around = Callable[[int, int], Sequence[Condition]]
@@ -87,6 +90,8 @@ class Window:
             found.append(FramesCondition({0: head.picture}))
             if head.groups.shape[1]:
                 found.append(LatentsCondition(head.groups, 1))
+            if head.cast is not None:
+                found.append(CastCondition(head.cast))
         if tail is not None:
             found.append(LatentsCondition(tail, self.latent_frames - tail.shape[1]))
         if passage.spans:
@@ -97,18 +102,20 @@ class Window:
 def windows_of(passage: Passage, stride: int, native_frames: int, max_frames: int) -> list[Window]:
     """The windows of a passage in the order of their making, of about equal length and no more of them than needed.
 
-    A window makes at most as many new groups as the model's native clip has; where nothing is known around it, a passage
-    that one clip can hold is one window. ValueError when the model's clips are too short to go on from anything.
+    A window makes at most as many new groups as the model's native clip has. Where nothing is known around it, a passage that
+    one clip can hold is one window, and windows of a longer one are no longer than the native clip, so that a minute takes the
+    memory of it. ValueError when the model's clips are too short to go on from anything.
     """
     head = 0 if passage.before is None else 1 + passage.before.groups.shape[1]
     tail = 0 if passage.after is None else passage.after.shape[1]
     ready = 0 if passage.before is None else passage.before.unshown
     # Without anything before, the picture at the head is a new frame.
     groups = -(-max(0, passage.frames - (ready if head else 1)) // stride)
-    if not head and not tail and passage.frames <= max_frames:
+    alone = not head and not tail
+    if alone and passage.frames <= max_frames:
         return [Window(0, 0, 0, groups, 0)]
-    context = 1 + CONTEXT_GROUPS
-    most = min((native_frames - 1) // stride, (max_frames - 1) // stride + 1 - max(head, context) - tail)
+    context, native = 1 + CONTEXT_GROUPS, (native_frames - 1) // stride
+    most = min(native + 1 - context if alone else native, (max_frames - 1) // stride + 1 - max(head, context) - tail)
     if most < 1:
         raise ValueError(f"clips of {max_frames} frames are too short to hold what comes before and make anything new")
     if head and not groups:

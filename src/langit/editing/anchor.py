@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from langit.catalog import Bundle
-from langit.conditioning import Condition, FramesCondition, LatentsCondition, SpansCondition
+from langit.conditioning import CastCondition, Condition, FramesCondition, LatentsCondition, SpansCondition
 from langit.editing.footage import groups_of
 from langit.generate import OnStep, Plan, Sampler
 from langit.tokenizer import decode, encode
@@ -162,7 +162,7 @@ def _falling(distance: Tensor, bounds: tuple[float, float]) -> Tensor:
 
 
 def _is_of_time(condition: Condition) -> bool:
-    """Whether it holds whole groups, the picture at the head, or prompts alone."""
+    """Whether it holds whole groups, the picture at the head, or no pictures at all."""
     if isinstance(condition, FramesCondition):
         return set(condition.frames) == {0}
-    return isinstance(condition, LatentsCondition | SpansCondition)
+    return isinstance(condition, CastCondition | LatentsCondition | SpansCondition)

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from langit.catalog import Bundle
+from langit.conditioning import CastCondition
 from langit.generate import OnStep, Plan, Sampler, held_of, sample
 
 FOLDER = ".langit"
@@ -162,4 +163,7 @@ def _digest(bundle: Bundle, p: Plan, model_hash: str) -> str:
     digest = hashlib.sha256(repr((course, held.start, held.prompts)).encode())
     digest.update(held.mask.numpy().tobytes())
     digest.update(held.content.contiguous().numpy().tobytes())
+    for condition in p.conditions:
+        if isinstance(condition, CastCondition):
+            digest.update(condition.rows.numpy().tobytes())
     return digest.hexdigest()

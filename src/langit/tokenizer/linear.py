@@ -36,13 +36,7 @@ class LinearTokenizer:
         """Fit to pixel boxes (n, pixels of a box) in [-1, 1], such as `boxes_of` gives; n of ten thousands is plenty."""
         if not 0 < channels <= boxes.shape[1]:
             raise ValueError(f"{channels} channels were asked for; a box of {stride} pixels has 1 to {boxes.shape[1]}")
-        mean = boxes.mean(0)
-        centred = (boxes - mean).double()
-        variance, vectors = torch.linalg.eigh(centred.T @ centred / len(boxes))  # ascending
-        deviation = variance.flip(0)[:channels].clamp(min=1e-12).sqrt()
-        half = deviation.sqrt()
-        scale = half * (deviation / half).square().mean().sqrt()  # then the mean variance of the latents is 1
-        return cls(stride, mean, vectors.flip(1)[:, :channels].float().contiguous(), scale.float())
+        return cls(stride, *half_whitened(boxes, channels))
 
     def encode_stream(self, frames: Iterable[Tensor]) -> Iterator[Tensor]:
         """Frames (H, W, 3) -> latent frames (C, 1, h, w)."""
@@ -84,3 +78,15 @@ def boxes_of(frames: Tensor, stride: tuple[int, int, int]) -> Tensor:
     """Frames (F, H, W, 3), legal in number -> all pixel boxes (n, pixels of a box), to fit to."""
     groups = list(PixelTokenizer(stride).encode_stream(frames))
     return torch.cat([group.flatten(1).T for group in groups])
+
+
+def half_whitened(rows: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean (n,), components (n, channels), orthonormal and strongest first, and scale (channels,) of rows (m, n): each
+    component's share of the square root of its deviation, so that the mean variance of all is 1."""
+    mean = rows.mean(0)
+    centred = (rows - mean).double()
+    variance, vectors = torch.linalg.eigh(centred.T @ centred / len(rows))  # ascending
+    deviation = variance.flip(0)[:channels].clamp(min=1e-12).sqrt()
+    half = deviation.sqrt()
+    scale = half * (deviation / half).square().mean().sqrt()  # then the mean variance of the latents is 1
+    return mean, vectors.flip(1)[:, :channels].float().contiguous(), scale.float()

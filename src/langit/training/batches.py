@@ -20,18 +20,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from langit.conditioning.cast import CAST, NUM_NAMES, ROWS, cast_layout
+from langit.conditioning.channels import known_pictures
+from langit.conditioning.drawing import sketch_of
 from langit.conditioning.drift import anchored, drift_of
 from langit.conditioning.tasks import draw_noise_levels, draw_tasks
-from langit.packing import Layout, bounds_of
+from langit.packing import Layout, Text, bounds_of
 from langit.patches import Grid, places, positions
 from langit.text.encoder import tokens_of
 from langit.training.config import Stage, TrainingConfig
-from langit.training.fills import named
-from langit.training.footage import LANGUAGES, WORDINGS, prompt_number
+from langit.training.footage import LANGUAGES, WORDINGS, prompt_number, tells_all
 from langit.training.noise import position_noise
 from langit.training.parallel import ALONE, Team, share_out
 from langit.training.pool import Pool
-from langit.training.sketching import beside_picture, beside_sketch, sketch_of
+from langit.training.sketching import beside_cast, beside_picture, held_rows
 
 STREAM = 0x5EED
 KINDS = ("picture", "short", "whole")
@@ -41,19 +43,20 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Batch:
-    """Clean patches, the noise and levels to train at, and the prompts: one process's share of a step."""
+    """Clean patches, or rows of casts, the noise and levels to train at, and the prompts: one process's share of a step."""
 
     step: int
     patches: Tensor  # (N, P)
     noise: Tensor  # (N, P)
     sigma: Tensor  # (N,), 0 for held patches
     weight: Tensor  # (N,), of each patch in the loss; 0 for held patches
-    fills: Tensor  # (N, fills * cells): what fills each cell of a patch (`fills.fills_of`)
+    fills: Tensor  # (N, fills * cells): what fills each cell of a patch (`drawing.drawn`)
     beside: Tensor | None  # (N, channels): what the transformer sees beside the noisy patches (`sketching`)
     layout: Layout
     tokens: list[tuple[int, ...]]  # concept ids, a prompt to a clip
     seeds: list[int]  # of each clip's levels and noise
     part: float = 1.0  # of the step's patches that are in this batch
+    pictures: Text | None = None  # what is known of the pictures of casts
 
     @property
     def num_clips(self) -> int:
@@ -95,7 +98,7 @@ def draw_step(config: TrainingConfig, pool: Pool, step: int) -> Clips:
     if not len(index):  # every kind's budget was smaller than its first clip
         index = rng.integers(reach, size=1)
         picture, frames, rows = np.array([-1]), grids[index, 0], grids[index].prod(1)
-    prompts = _draw_prompts(config, stage, picture, rng)
+    prompts = _draw_prompts(config, stage, pool, index, picture, rng)
     tasks = np.array(draw_tasks(frames, rng, config.tasks))
     logits = stage.levels.mean + stage.levels.deviation * rng.standard_normal(len(index))
     levels = (1 / (1 + np.exp(-logits))).astype(np.float32)
@@ -108,10 +111,11 @@ def draw_batch(config: TrainingConfig, pool: Pool, step: int, team: Team = ALONE
     clips = everything.select(share_out(everything.rows, team))
     starts = pool.first[clips.index]
     frame = pool.grids[clips.index, 1] * pool.grids[clips.index, 2]
-    starts = starts + np.where(clips.picture < 0, 0, frame * (pool.grids[clips.index, 0] + clips.picture))
+    first_frames = np.where(clips.picture < 0, 0, pool.grids[clips.index, 0] + clips.picture)  # of what is taken
+    starts = starts + frame * first_frames
     # By grid, so that what is done by grid is done for all of them at once.
     order = np.lexsort((pool.grids[clips.index, 2], pool.grids[clips.index, 1], clips.frames))
-    clips, starts = clips.select(order), starts[order]
+    clips, starts, first_frames = clips.select(order), starts[order], first_frames[order]
     grids = [Grid(int(t), int(y), int(x)) for t, (_, y, x) in zip(clips.frames, pool.grids[clips.index], strict=True)]
     ends = np.cumsum(clips.rows)
     rows = np.arange(clips.rows.sum()) + np.repeat(starts - (ends - clips.rows), clips.rows)
@@ -129,13 +133,20 @@ def draw_batch(config: TrainingConfig, pool: Pool, step: int, team: Team = ALONE
     within = torch.from_numpy(rows - np.repeat(starts, clips.rows)).to(pool.device)
     noise = position_noise(seed_of_row, within, patches.shape[1])
     stands_out = standing_out(patches, layout, config.corpus.channels) if stage.salience else torch.zeros(len(patches))
-    beside, cells = None, math.prod(config.patch)
-    if config.learns == "sketch":
+    beside, pictures, cells = None, None, math.prod(config.patch)
+    if config.learns == "cast":
         words, by_frame = (of_row(torch.from_numpy(clips.task == task).to(pool.device)) for task in ("text", "frames"))
-        beside = beside_sketch(patches, noise, levels, by_frame, words, seed_of_row, cells)
-        levels, stands_out = of_row(torch.from_numpy(clips.level).to(pool.device)), named(fills, cells).amax(1)
-        patches = sketch_of(fills)
-        noise = position_noise(seed_of_row + 1, within, patches.shape[1])
+        known = beside_cast(patches, noise, levels, by_frame, words, seed_of_row, cells)
+        pictures = known_pictures(known, layout)
+        held = held_rows(levels, grids, seeds)
+        counts = torch.from_numpy(clips.frames).to(pool.device) * ROWS
+        layout = cast_layout(clips.frames.tolist(), pool.device)
+        within = torch.cat([torch.arange(count, device=pool.device) for count in counts.tolist()])
+        begins = torch.from_numpy(ROWS * (pool.first_frame[clips.index] + first_frames)).to(pool.device)
+        patches = pool.casts.index_select(0, begins.repeat_interleave(counts) + within).float()
+        noise = position_noise(seeds.repeat_interleave(counts) + 1, within, CAST)
+        levels = torch.from_numpy(clips.level).to(pool.device).repeat_interleave(counts).masked_fill(held, 0.0)
+        stands_out = (patches[:, :NUM_NAMES].sum(1) > 0).float()
     elif config.transformer.patch_dim > config.transformer.out_dim:
         beside = beside_picture(fills, seed_of_row, within)
         known = beside[:, -1:] < 1
@@ -153,6 +164,7 @@ def draw_batch(config: TrainingConfig, pool: Pool, step: int, team: Team = ALONE
         [pool.tokens(index, prompt) if prompt >= 0 else _no_prompt() for index, prompt in prompts],
         clips.seed.tolist(),
         float(clips.rows.sum() / everything.rows.sum()),
+        pictures,
     )
 
 
@@ -245,13 +257,24 @@ def _levels(clips: Clips, grids: list[Grid], ends: Numbers, stage: Stage) -> Ten
     return levels
 
 
-def _draw_prompts(config: TrainingConfig, stage: Stage, picture: Numbers, rng: np.random.Generator) -> Numbers:
-    """A prompt of each clip, or -1."""
+def _draw_prompts(
+    config: TrainingConfig, stage: Stage, pool: Pool, index: Numbers, picture: Numbers, rng: np.random.Generator
+) -> Numbers:
+    """A prompt of each clip, or -1.
+
+    Most short ones that leave out a thing give way to dense ones: who asks for a ball means one ball and nothing else.
+    """
     count = len(picture)
     language = rng.integers(len(LANGUAGES), size=count)
     detail = (rng.random(count) >= stage.dense_captions).astype(np.int64)  # `DETAILS`: dense, short
     wording = rng.integers(WORDINGS, size=count)
     number = prompt_number(picture, language, detail, wording)
+    dense = prompt_number(picture, language, np.zeros_like(detail), wording)
+    each = zip(index.tolist(), number.tolist(), dense.tolist(), strict=True)
+    partial = np.array(
+        [not tells_all(pool.tokens(clip, told), pool.tokens(clip, whole)) for clip, told, whole in each], bool
+    )
+    number = np.where(partial & (rng.random(count) >= stage.partial_captions), dense, number)
     return np.where(rng.random(count) < config.prompt_dropout, -1, number)
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from langit.catalog.bundle import Native, SamplingDefaults
+from langit.conditioning.cast import NUM_NAMES
+from langit.conditioning.drawing import FILLS
 from langit.conditioning.tasks import SHARES, Levels
 from langit.patches import PatchSize
 from langit.text.encoder import PromptEncoderConfig
-from langit.training.fills import FILLS, NAMES
 from langit.transformer import TransformerConfig
 from langit.types import ClipShape, InputError
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from langit.training.tokenizer_config import TokenizerTraining
 
 
-Part = Literal["picture", "sketch"]
+Part = Literal["picture", "cast"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Stage:
     shares: Mapping[str, float] = field(default_factory=lambda: {"picture": 0.1, "short": 0.2, "whole": 0.7})
     levels: Levels = Levels()
     dense_captions: float = 0.5  # share of prompts that are dense; the others are short
+    partial_captions: float = 0.2  # share of short prompts that leave a thing out which stay; the others become dense
     salience: float = 0.0  # how much more a patch weighs in the loss where a thing stands out (`batches.standing_out`)
 
 
@@ -112,7 +114,7 @@ class TrainingConfig:
     stages: tuple[Stage, ...]
     optimizer: OptimizerConfig = OptimizerConfig()
     tasks: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
-    learns: Part = "picture"  # the transformer of pictures, or the one that sketches what is where (`sketching`)
+    learns: Part = "picture"  # the transformer of pictures, or the one that casts them (`conditioning.cast`)
     naming: float = 0.3  # weight of naming what fills each cell (`naming.Naming`), beside the flow's loss; 0 for none
     prompt_dropout: float = 0.1  # share of clips trained without their prompt, for guidance
     first_clips: int = 512  # clips that must exist before the first step
@@ -137,10 +139,10 @@ class TrainingConfig:
 
     @property
     def fills(self) -> int:
-        """How many of the numbers that tell what fills a cell (`fills.fills_of`) training looks at: the first ones."""
-        if self.learns == "sketch" or self.transformer.patch_dim > self.transformer.out_dim:
+        """How many of the numbers that tell what fills a cell (`drawing.drawn`) training looks at: the first ones."""
+        if self.learns == "picture" and self.transformer.patch_dim > self.transformer.out_dim:
             return FILLS
-        return len(NAMES) if self.naming else 0
+        return NUM_NAMES if self.naming else 0
 
     def stage_at(self, step: int) -> Stage:
         for stage in self.stages:

@@ -6,8 +6,9 @@ are files that appear whole (written aside, then renamed):
 
     corpus.json                 the configuration
     tokenizer.safetensors       the tokenizer, fitted to the first clips unless the configuration names another
-    00000.safetensors           clips 0 to 255: latents (float16), what fills their cells, and the concepts of their captions;
-                                the captions themselves in the header's metadata
+    casting.safetensors         what tells casts in numbers, fitted to the first clips
+    00000.safetensors           clips 0 to 255: latents (float16), their casts, what fills their cells, and the concepts of their
+                                captions; the captions themselves in the header's metadata
 """
 
 from __future__ import annotations
@@ -33,17 +34,19 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from langit.catalog.tensors import write_tensors
+from langit.catalog.tensors import read_tensors, write_tensors
 from langit.catalog.tokenizers import load_tokenizer, read_tokenizer, save_tokenizer
+from langit.conditioning.cast import CastCode
 from langit.simulator.world import Scene
 from langit.tokenizer import TOKENIZERS, LinearTokenizer, PixelTokenizer, StoredTokenizer
 from langit.tokenizer.linear import boxes_of
+from langit.training.casting import cast_of
 from langit.training.config import CorpusConfig
 from langit.training.footage import CONCEPTS, Captions, Film, film, make_clip, make_scene, read_captions, tell
 from langit.training.parallel import Team
 from langit.types import InputError
 
-FORMAT = 3  # of the files; footage of an earlier one is refused
+FORMAT = 4  # of the files; footage of an earlier one is refused
 AHEAD = 2  # chunks that are planned while one is filmed
 PART = 24  # clips that one process plans or tells at a time
 FILMING_SHARE = 5  # workers to one that films on a GPU
@@ -54,7 +57,8 @@ class Sample:
     """One clip of the corpus."""
 
     latents: Tensor  # (C, f, h, w) half
-    fills: Tensor  # (fills, f, h, w) half: what fills each cell (`fills.fills_of`)
+    fills: Tensor  # (fills, f, h, w) half: what fills each cell (`drawing.drawn`)
+    cast: Tensor  # ((f + k) * rows, numbers) half: the clip's cast, then those of its pictures
     captions: Captions
     stills: Tensor  # (C, k, h, w): pictures, each a first frame of its own; the first is the clip's first frame
     still_fills: Tensor  # (fills, k, h, w)
@@ -80,6 +84,18 @@ class Corpus:
         if self.config.tokenizer in TOKENIZERS:
             return read_tokenizer(self.folder, self.config.tokenizer, self.config.stride, self.config.channels)
         return load_tokenizer(self.folder)
+
+    @cached_property
+    def casting(self) -> CastCode:
+        """What tells casts in numbers, fitted the first time it is asked for; kept with the footage."""
+        path = self.folder / "casting.safetensors"
+        if not path.exists():
+            write_tensors(path, fit_casting(self.config).tensors())
+        return CastCode.from_tensors(read_tensors(path))
+
+    def fit(self) -> None:
+        """What is fitted to the first clips, unless it is there."""
+        _ = self.tokenizer, self.casting
 
     @property
     def num_chunks(self) -> int:
@@ -117,7 +133,8 @@ class Corpus:
                 fills, still_fills = file.get_tensor(f"{index}.fills"), file.get_tensor(f"{index}.still_fills")
                 told = captions[str(index)]
                 mine = list(tokens[place * each : (place + 1) * each])
-                found.append(Sample(latents, fills, told["clip"], stills, still_fills, told["stills"], mine))
+                cast = file.get_tensor(f"{index}.cast")
+                found.append(Sample(latents, fills, cast, told["clip"], stills, still_fills, told["stills"], mine))
         return found
 
     def make_chunk(self, chunk: int) -> None:
@@ -125,7 +142,7 @@ class Corpus:
         if self.chunk_path(chunk).exists():
             return
         clips = self.clips_of(chunk)
-        films = list(film(self.config, self.tokenizer, clips, plan_clips(self.config, clips), "cpu"))
+        films = list(film(self.config, self.tokenizer, self.casting, clips, plan_clips(self.config, clips), "cpu"))
         self._write(chunk, films, tell_clips(self.config, clips, films))
 
     def make_chunks(self, chunks: Sequence[int], device: str, helpers: int) -> None:
@@ -141,7 +158,7 @@ class Corpus:
                     planned.append([pool.submit(plan_clips, self.config, part) for part in parts])
                 scenes = [scene for part in planned.popleft() for scene in part.result()]
                 clips = self.clips_of(chunk)
-                films = list(film(self.config, self.tokenizer, clips, scenes, device))
+                films = list(film(self.config, self.tokenizer, self.casting, clips, scenes, device))
                 bare = [dataclasses.replace(one, tensors={}) for one in films]
                 told = [
                     pool.submit(tell_clips, self.config, part, bare[part.start - clips.start : part.stop - clips.start])
@@ -160,7 +177,7 @@ class Corpus:
 
         On a GPU some of them film and the others help them. Of several machines each has its `part` of all `parts`.
         """
-        _ = self.tokenizer  # before the workers would each fit one
+        self.fit()  # before the workers would each fit one
         missing = [chunk for chunk in range(self.num_chunks) if not self.chunk_path(chunk).exists()][part::parts]
         filming = count if device == "cpu" else -(-count // FILMING_SHARE)
         helpers = 0 if device == "cpu" else max(1, count // max(1, filming) - 1)
@@ -206,7 +223,7 @@ def open_corpus(
     corpus = None
     if team.is_first:
         corpus = of(folder, config)
-        _ = corpus.tokenizer  # the others find it
+        corpus.fit()  # the others find it
     team.in_turn()
     corpus = corpus or of(folder, config)
     if team.is_first_of_node:
@@ -243,6 +260,12 @@ def make_tokenizer(config: CorpusConfig) -> StoredTokenizer:
             f"the recipe asks for {config.stride} and {config.channels}."
         )
     return tokenizer
+
+
+def fit_casting(config: CorpusConfig) -> CastCode:
+    """What tells the casts of the corpus in numbers, from its first clips."""
+    made = [make_clip(config, index) for index in range(config.fit_clips)]
+    return CastCode.fit([cast_of(scene, frames, truth.segmentation, config.stride) for scene, frames, truth in made])
 
 
 def fit_tokenizer(config: CorpusConfig) -> LinearTokenizer:

@@ -19,6 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from langit.conditioning.cast import CastCode
+from langit.conditioning.drawing import drawn
 from langit.simulator.captions import Detail, Language, caption
 from langit.simulator.facts import read_facts, read_still
 from langit.simulator.plans import plan, relook
@@ -27,8 +29,8 @@ from langit.simulator.world import Facts, Scene, Truth
 from langit.text.encoder import tokens_of
 from langit.text.lexicon import CONCEPT_IDS
 from langit.tokenizer import LinearTokenizer, StoredTokenizer, encode
+from langit.training.casting import KINDS, at_moment, cast_of
 from langit.training.config import CorpusConfig
-from langit.training.fills import fills_of
 from langit.types import ClipShape, Frames
 
 LANGUAGES: tuple[Language, ...] = ("en", "id")
@@ -37,6 +39,7 @@ WORDINGS = 2  # captions of each language and detail to a clip
 PROMPTS = len(LANGUAGES) * len(DETAILS) * WORDINGS  # captions to a clip, and to a picture
 CONCEPTS = hashlib.sha256(json.dumps(CONCEPT_IDS).encode()).hexdigest()[:16]
 """Which concepts prompts were read as."""
+TOLD = frozenset(CONCEPT_IDS[kind] for kind in KINDS if kind != "rod")
 Number = TypeVar("Number", int, NDArray[np.int64])
 Captions = dict[str, dict[str, list[str]]]
 """Language -> detail -> wordings."""
@@ -77,7 +80,12 @@ def make_clip(config: CorpusConfig, index: int) -> tuple[Scene, Frames, Truth]:
 
 
 def film(
-    config: CorpusConfig, tokenizer: StoredTokenizer, indices: Sequence[int], scenes: Sequence[Scene], device: str
+    config: CorpusConfig,
+    tokenizer: StoredTokenizer,
+    casting: CastCode,
+    indices: Sequence[int],
+    scenes: Sequence[Scene],
+    device: str,
 ) -> Iterator[Film]:
     """Render and encode the scenes of these clips on `device`."""
     if isinstance(tokenizer, LinearTokenizer):  # works where its tensors and its input are
@@ -96,17 +104,22 @@ def film(
             later = _rng(config.seed, index, 1).choice(np.arange(1, len(frames)), config.stills, replace=False)
             moments = (0, *sorted(int(moment) for moment in later))
             stills = [encode(tokenizer, clip[moment : moment + 1]) for moment in moments]
-            shown = [slice(moment, moment + 1) for moment in moments]
-            told_of = (scene.things, scene.camera, config.stride)
-            still_fills = [fills_of(frames[at], truth.segmentation[at], *told_of) for at in shown]
+            told = [casting.encode(cast_of(scene, frames, truth.segmentation, config.stride))]
+            for moment in moments:
+                one = slice(moment, moment + 1)
+                still = cast_of(at_moment(scene, moment), frames[one], truth.segmentation[one], config.stride)
+                told.append(casting.encode(still))
+            cells = shape.height // config.stride[1], shape.width // config.stride[2]
+            fills, *still_fills = (drawn(casting.decode(cast).to(device), *cells, config.stride) for cast in told)
             tensors = {
                 f"{index}": encode(tokenizer, clip).half().cpu(),
                 f"{index}.stills": torch.cat(stills, 1).half().cpu(),
-                f"{index}.fills": fills_of(frames, truth.segmentation, *told_of),
-                f"{index}.still_fills": torch.cat(still_fills, 1),
+                f"{index}.fills": fills.half().cpu(),
+                f"{index}.still_fills": torch.cat(still_fills, 1).half().cpu(),
+                f"{index}.cast": torch.cat(told).half(),
             }
-            told = replace(truth, segmentation=truth.segmentation[:0], depth=truth.depth[:0])
-            yield Film(scene, told, moments, tensors)
+            bare = replace(truth, segmentation=truth.segmentation[:0], depth=truth.depth[:0])
+            yield Film(scene, bare, moments, tensors)
 
 
 def tell(config: CorpusConfig, index: int, scene: Scene, truth: Truth, moments: Sequence[int]) -> dict[str, Any]:
@@ -128,6 +141,11 @@ def read_captions(told: dict[str, Any]) -> list[tuple[int, ...]]:
 def prompt_number(picture: Number, language: Number, detail: Number, wording: Number) -> Number:
     """The place of a caption among those of its clip; picture -1 is the clip itself. Whole arrays are welcome."""
     return (((picture + 1) * len(LANGUAGES) + language) * len(DETAILS) + detail) * WORDINGS + wording
+
+
+def tells_all(short: Sequence[int], dense: Sequence[int]) -> bool:
+    """Whether a caption, as concept ids, has every kind of thing that the dense one has (rods, which hold things, apart)."""
+    return TOLD.intersection(dense) <= set(short)
 
 
 @lru_cache(maxsize=2)

@@ -70,10 +70,10 @@ class Model(nn.Module):
     def begin_as(self, bundle: Bundle, learns: Part = "picture") -> None:
         """With the weights of a model that is there; what it lacks starts as nothing: detail, and what stands beside the noise.
 
-        A sketch begins as the bundle's own, or as its picture, which then stands beside it. `InputError` for another shape.
+        A cast's transformer begins as the bundle's own, where that has one. `InputError` for another shape.
         """
-        if learns == "sketch":
-            self._begin_sketch(bundle)
+        if learns == "cast":
+            self._begin_cast(bundle)
             return
         here, there = self.transformer.config, bundle.config.transformer
         gained = ("detail_depth", "detail_stamps") if there.detail_width else DETAIL
@@ -99,26 +99,16 @@ class Model(nn.Module):
                     nn.init.zeros_(layer.weight)
                     nn.init.zeros_(layer.bias)
 
-    def _begin_sketch(self, bundle: Bundle) -> None:
-        assert isinstance(bundle.transformer, Transformer)
+    def _begin_cast(self, bundle: Bundle) -> None:
         assert isinstance(bundle.text, PromptEncoder)
         self.text.load_state_dict(bundle.text.state_dict())
-        if bundle.sketch is not None and bundle.sketch.config == self.transformer.config:
-            self.transformer.load_state_dict(bundle.sketch.state_dict())
-            return
-        own, weights = self.transformer.state_dict(), bundle.transformer.state_dict()
-        sketch, cells = self.transformer.config.out_dim, self.transformer.config.detail_side**2
-        for name, before in (("patch_in.weight", sketch), ("detail.cell_in.weight", sketch // cells)):
-            if name in own and name in weights:
-                weights[name] = _widened(weights[name], own[name].shape[1], before)
-        # What comes out is of another shape, and begins as nothing.
-        taken = {name: weight for name, weight in weights.items() if name in own and weight.shape == own[name].shape}
-        self.transformer.load_state_dict({**own, **taken})
+        if bundle.cast is not None and bundle.cast.config == self.transformer.config:
+            self.transformer.load_state_dict(bundle.cast.state_dict())
 
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Over the patches that are not held, by weight: mean squared velocity error (`flow.velocity_loss`), and naming's."""
         noisy = add_noise(batch.patches, batch.noise, batch.sigma)
-        text = self.text(batch.tokens)
+        text = dataclasses.replace(self.text(batch.tokens), pictures=batch.pictures)
         states: list[Tensor] = []
         prediction = self.transformer(batch.entering(noisy), batch.sigma, batch.layout, text, states)
         kind = self.transformer.config.prediction
@@ -130,9 +120,9 @@ class Model(nn.Module):
         return (error * weight).sum(), (named * weight).sum()
 
 
-def _widened(weight: Tensor, width: int, before: int = 0) -> Tensor:
+def _widened(weight: Tensor, width: int) -> Tensor:
     """A layer's weight (D, n) with nothing from so many more inputs, (D, width)."""
-    return F.pad(weight, (before, width - before - weight.shape[1]))
+    return F.pad(weight, (0, width - weight.shape[1]))
 
 
 def initialise(transformer: Transformer) -> None:
@@ -191,10 +181,10 @@ def _train(
     team: Team,
     on_step: Callable[[Progress], None] | None = None,
 ) -> int:
-    if config.learns == "sketch" and not config.start:
+    if config.learns == "cast" and not config.start:
         raise InputError(
-            f"The recipe {config.name} learns to sketch and names no model to begin with; set its start to the model "
-            "whose pictures the sketches are for."
+            f"The recipe {config.name} learns to cast and names no model to begin with; set its start to the model "
+            "whose pictures the casts are for."
         )
     output.mkdir(parents=True, exist_ok=True)
     state = load_state(output / "checkpoint.pt", config.fingerprint())
@@ -205,11 +195,12 @@ def _train(
     if teacher is not None:
         model.begin_as(teacher.bundle)
         model.text.requires_grad_(False)
-    seen_beside = config.transformer.patch_dim > config.transformer.out_dim  # and what is seen is the beginning's
-    beginning = load_bundle(find_model(config.start)) if config.start and (state is None or seen_beside) else None
+    # What is not learned is the beginning's: the pictures of casts, the casts of pictures.
+    lasting = config.learns == "cast" or config.transformer.patch_dim > config.transformer.out_dim
+    beginning = load_bundle(find_model(config.start)) if config.start and (state is None or lasting) else None
     if beginning is not None and state is None:
         model.begin_as(beginning, config.learns)
-    if config.learns == "sketch" or (beginning is not None and beginning.sketch is not None):
+    if config.learns == "cast" or (beginning is not None and beginning.cast is not None):
         model.text.requires_grad_(False)  # one encoder reads the prompt for both
     model.to(team.device)
     learner = Learner(config, model, make_optimizers(config, model, team), team)
@@ -260,7 +251,17 @@ def make_optimizers(config: TrainingConfig, model: Model, team: Team = ALONE) ->
     sum of 192 values (dev/LOG.md).
     """
     of_detail = ("cell_in", "cell_out", "keep_out.1", "stamps.stamp", "stamps.ink", "stamps.press.1")
-    places = ("patch_in", "patch_out", "place_in", "concepts", "positions", "near.words", "naming.out", *of_detail)
+    places = (
+        "patch_in",
+        "patch_out",
+        "place_in",
+        "concepts",
+        "positions",
+        "near.words",
+        "naming.out",
+        "image_in.linear_in",
+        *of_detail,
+    )
     ends = ("table", *(f"{name}.weight" for name in places))
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
     matrices = [p for name, p in learning.items() if p.ndim == 2 and not name.endswith(ends)]
@@ -332,7 +333,7 @@ def _bundle(
 ) -> Bundle:
     """The model as it is after so many steps, from the moving average; in distillation the teacher's, with quick weights.
 
-    One that learns to sketch is the model that it begins with, with that sketch.
+    One that learns to cast is the model that it begins with, with that cast.
     """
     how = {"recipe": config.name, "steps": step, "of": config.steps, "fingerprint": config.fingerprint()}
     if teacher is not None and config.distillation is not None:
@@ -341,13 +342,16 @@ def _bundle(
         sampling = dataclasses.replace(taught.sampling, distilled=config.distillation.levels)
         described = dataclasses.replace(taught, sampling=sampling, training={**taught.training, "quick": how})
         return dataclasses.replace(teacher.bundle, config=described, quick=ema.transformer.eval())
-    sketch = None if beginning is None else beginning.sketch
-    if config.learns == "sketch":
+    cast = None if beginning is None else beginning.cast
+    casting = None if beginning is None else beginning.casting
+    if config.learns == "cast":
         assert beginning is not None
         assert isinstance(beginning.config, BundleConfig)
-        how = {**beginning.config.training, "sketch": how}
-        described = dataclasses.replace(beginning.config, sketch=config.transformer, training=how)
-        return dataclasses.replace(beginning, config=described, sketch=ema.transformer.eval())
+        how = {**beginning.config.training, "cast": how}
+        described = dataclasses.replace(
+            beginning.config, cast=config.transformer, sampling=config.sampling, training=how
+        )
+        return dataclasses.replace(beginning, config=described, cast=ema.transformer.eval(), casting=corpus.casting)
     described = BundleConfig(
         config.name,
         config.transformer,
@@ -358,9 +362,9 @@ def _bundle(
         config.native,
         config.sampling,
         training=how,
-        sketch=None if sketch is None else sketch.config,
+        cast=None if cast is None else cast.config,
     )
-    return Bundle(described, ema.transformer.eval(), ema.text.eval(), corpus.tokenizer, sketch=sketch)
+    return Bundle(described, ema.transformer.eval(), ema.text.eval(), corpus.tokenizer, cast=cast, casting=casting)
 
 
 def _save_bundle(bundle: Bundle, output: Path) -> None:
@@ -368,8 +372,8 @@ def _save_bundle(bundle: Bundle, output: Path) -> None:
     assert isinstance(bundle.config, BundleConfig)
     assert isinstance(bundle.text, PromptEncoder)
     transformer, text = _halved(bundle.transformer), _halved(bundle.text)
-    quick, sketch = (None if module is None else _halved(module) for module in (bundle.quick, bundle.sketch))
-    save_bundle(output, bundle.config, transformer, text, bundle.tokenizer, quick, sketch)
+    quick, cast = (None if module is None else _halved(module) for module in (bundle.quick, bundle.cast))
+    save_bundle(output, bundle.config, transformer, text, bundle.tokenizer, quick, cast, bundle.casting)
 
 
 def _halved(module: nn.Module) -> dict[str, Tensor]:

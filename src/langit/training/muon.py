@@ -1,27 +1,36 @@
-"""Muon (torch.optim.Muon) whose work is shared out in a team.
+"""Muon (arXiv 2502.16982) whose work is shared out in a team.
 
 Orthogonalising a matrix takes many times the work of all else that is done to it, so each process does it for some of the
 matrices, and they send one another what came out. The momentum of all matrices is kept by all, so that any process's state is
-the whole state.
+the whole state. torch.optim.Muon does its products in bfloat16, which most CPUs emulate: there they are float32 here, those of
+matrices of one shape all at once.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from langit.training.parallel import Team, share_out
 
+MOMENTUM = 0.95
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Of the quintic that brings singular values near 1 (torch.optim.Muon's own)."""
+ITERATIONS = 5
 
-class SharedMuon(torch.optim.Muon):
-    """The same steps as `torch.optim.Muon`'s with the gradients of the whole team, which every process must have."""
+
+class SharedMuon(torch.optim.Optimizer):
+    """The steps of `torch.optim.Muon(..., adjust_lr_fn="match_rms_adamw")` with the gradients of the whole team, which every
+    process must have."""
 
     def __init__(self, matrices: Sequence[nn.Parameter], rate: float, weight_decay: float, team: Team):
-        super().__init__(matrices, rate, weight_decay, adjust_lr_fn="match_rms_adamw")
+        super().__init__(matrices, {"lr": rate, "weight_decay": weight_decay})
         self.team = team
         work = np.array([max(p.shape) * min(p.shape) ** 2 for p in matrices], np.int64)
         self.mine = set(share_out(work, team).tolist())
@@ -31,17 +40,34 @@ class SharedMuon(torch.optim.Muon):
         """Without a closure."""
         assert closure is None
         (group,) = self.param_groups
-        matrices: list[nn.Parameter] = group["params"]
-        others = [p for number, p in enumerate(matrices) if number not in self.mine and p.grad is not None]
-        gradients = [p.grad for p in others]
-        for p in others:
-            p.grad = None  # so that the step passes it by
-        super().step()  # type: ignore[no-untyped-call]
-        for p, gradient in zip(others, gradients, strict=True):
-            assert gradient is not None
-            if "momentum_buffer" not in self.state[p]:
-                self.state[p]["momentum_buffer"] = torch.zeros_like(gradient)
-            self.state[p]["momentum_buffer"].lerp_(gradient, 1 - group["momentum"])
-            p.grad = gradient
-            p.zero_()  # what its process sends is added
+        rate, matrices = group["lr"], group["params"]
+        own: list[tuple[nn.Parameter, Tensor]] = []
+        for number, p in enumerate(matrices):
+            if p.grad is None:
+                continue
+            momentum = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
+            momentum.lerp_(p.grad, 1 - MOMENTUM)
+            if number in self.mine:
+                own.append((p, p.grad.lerp(momentum, MOMENTUM)))
+            else:
+                p.zero_()  # what its process sends is added
+        for shape, alike in groupby(sorted(own, key=lambda one: one[0].shape), key=lambda one: one[0].shape):
+            chosen, directions = zip(*alike, strict=True)
+            reach = rate * 0.2 * math.sqrt(max(shape))
+            for p, step in zip(chosen, orthogonalised(torch.stack(directions)), strict=True):
+                p.mul_(1 - rate * group["weight_decay"]).sub_(step, alpha=reach)
         self.team.add(matrices)
+
+
+def orthogonalised(matrices: Tensor) -> Tensor:
+    """Matrices (n, rows, columns) with singular values near 1, by Newton and Schulz's iteration."""
+    x = matrices.bfloat16() if matrices.is_cuda else matrices
+    tall = x.shape[1] > x.shape[2]
+    if tall:
+        x = x.mT
+    x = x / x.flatten(1).norm(dim=1).clamp(min=1e-7)[:, None, None]  # then no singular value is above 1
+    a, b, c = COEFFICIENTS
+    for _ in range(ITERATIONS):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x.mT if tall else x).to(matrices.dtype)

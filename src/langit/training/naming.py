@@ -14,7 +14,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from langit.simulator.world import COLOURS
-from langit.training.fills import KINDS, NAMES, named
+from langit.training.casting import KINDS, NAMES
 
 
 class Naming(nn.Module):
@@ -29,7 +29,7 @@ class Naming(nn.Module):
     def loss(self, states: Tensor, fills: Tensor) -> Tensor:
         """States (N, D) and what truly fills the cells (N, fills * cells) -> cross-entropy of each patch, (N,)."""
         said = rearrange(self.out(self.norm(states)).float(), "n (name cell) -> n cell name", cell=self.cells)
-        true = rearrange(named(fills, self.cells), "n (name cell) -> n cell name", cell=self.cells)
+        true = rearrange(fills[:, : len(NAMES) * self.cells], "n (name cell) -> n cell name", cell=self.cells)
         said_parts = said.split((len(COLOURS) + 1, len(KINDS) + 1), -1)
         true_parts = true.split((len(COLOURS), len(KINDS)), -1)
         return sum(map(_cross_entropy, said_parts, true_parts), torch.zeros(()))

@@ -38,6 +38,10 @@ class PixelCorpus(Corpus):
         super().__init__(folder, config)
         self._opened: dict[int, Any] = {}
 
+    def fit(self) -> None:
+        """The linear tokenizer, unless it is there."""
+        _ = self.tokenizer
+
     def chunk_path(self, chunk: int) -> Path:
         return self.folder / f"pixels-{chunk:05d}.safetensors"
 

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from langit.conditioning.cast import CAST, ROWS
+from langit.conditioning.drawing import FILLS
 from langit.patches import PatchSize, to_patches
 from langit.training.corpus import Corpus, Sample
-from langit.training.fills import FILLS
 from langit.training.footage import PROMPTS, clip_shape
 from langit.types import ClipShape, InputError
 
@@ -44,6 +45,9 @@ class Pool:
         self.first: Numbers = np.cumsum(rows) - rows  # row of each clip; its stills follow it
         cells = math.prod(patch)
         total = int(rows.sum())
+        frames = self.grids[:, 0] + self.num_stills
+        self.first_frame: Numbers = np.cumsum(frames) - frames  # of each clip, its pictures following it
+        self.casts = torch.empty(int(frames.sum()) * ROWS, CAST, dtype=torch.half, device=device)
         self.patches = torch.empty(total, config.channels * cells, dtype=torch.half, device=device)
         self.fills = torch.empty(total, fills * cells, dtype=torch.half, device=device)
         self._prompts: list[
@@ -68,6 +72,9 @@ class Pool:
             for held, parts in ((self.patches, rows), (self.fills, filled)):
                 joined = torch.cat([to_patches(part, self.patch) for part in parts])
                 held[start : start + len(joined)] = joined.to(self.device)
+            start = int(self.first_frame[number * chunk]) * ROWS
+            casts = torch.cat([sample.cast for sample in samples])
+            self.casts[start : start + len(casts)] = casts.to(self.device)
             self._prompts.append(_joined(samples))
             self._chunks += 1
 

@@ -1,40 +1,31 @@
-"""Training with sketches: what fills each cell of a clip, as numbers that are noised and made clean like the picture's own.
+"""What stands beside in training: sketches beside pictures, and what is known of pictures beside their casts.
 
-A sketch says of every latent cell which share of it each colour and shape fills, where in it things end, and the two colours that
-meet there, and how far the camera's motion carried it (`fills.fills_of`). It is made before the picture: one transformer makes it
-from noise, with the prompt, and with what is known of the picture beside it; another makes the picture with the sketch beside it.
-The squared error of pixels hardly tells a ball from a cube that is ten pixels wide; that of a sketch tells little else. In kin
-with making features of a pretrained network before pixels (semantic-first diffusion, arXiv 2512.04926), of which the simulated
-world's own truth is the cheapest.
+A clip's cast says who is in it and where each goes (`conditioning.cast`); drawn, it is the sketch that the picture is made with
+(`conditioning.drawing`). One transformer makes casts, another the pictures. The squared error of pixels hardly tells a ball from a
+cube that is ten pixels wide; that of a cast tells little else. In kin with making features of a pretrained network before pixels
+(semantic-first diffusion, arXiv 2512.04926), of which the simulated world's own truth is the cheapest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from langit.conditioning.cast import ROWS
 from langit.conditioning.channels import noisy_channels
-from langit.conditioning.drift import DRIFT, DRIFTS
+from langit.conditioning.drawing import FILLS, sketch_of
 from langit.flow import add_noise
-from langit.training.fills import COLOURED, FILLS, NAMES, WAVES
+from langit.patches import Grid
 from langit.training.noise import position_noise, seed_uniform
 
-SCALE = 4.0
-"""The number of a cell that is full of something: large, so that it is decided while there is much noise."""
-OUTLINES, TINTS = 6.0, 3.0
-"""The same for the waves of outlines, which are smaller, and for colours."""
 UNKNOWN, WHOLE, NOISIEST = 0.1, 0.6, 0.5
 """Pictures learn without a sketch, with a clean one up to the second share, and else with one of up to that level."""
 BEGUN = 0.15
 """Share of clips from words alone of which a noisy picture is known (remix)."""
-
-
-def sketch_of(fills: Tensor) -> Tensor:
-    """What fills cells (N, fills * cells) as the numbers that are noised."""
-    cells = fills.shape[1] // FILLS
-    parts = {len(NAMES): SCALE, len(WAVES): OUTLINES, COLOURED: TINTS, DRIFT: DRIFTS}
-    each = fills.split([part * cells for part in parts], 1)
-    return torch.cat([scale * part for scale, part in zip(parts.values(), each, strict=True)], 1)
+HELD = 0.5
+"""Share of clips with known frames whose casts are known there too (what goes on from a clip of our own)."""
 
 
 def beside_picture(fills: Tensor, seeds: Tensor, rows: Tensor) -> Tensor:
@@ -46,10 +37,10 @@ def beside_picture(fills: Tensor, seeds: Tensor, rows: Tensor) -> Tensor:
     return noisy_channels(noisy, level, fills.shape[1] // FILLS)
 
 
-def beside_sketch(
+def beside_cast(
     patches: Tensor, noise: Tensor, levels: Tensor, of_frames: Tensor, of_words: Tensor, seeds: Tensor, cells: int
 ) -> Tensor:
-    """What is known of pictures (N, (C + 1) * cells), to stand beside their sketches.
+    """What is known of pictures (N, (C + 1) * cells), to stand beside their casts.
 
     `levels` (N,) are those that the clips' tasks would train pictures at: 0 where they hold them. Tasks that give each frame
     its level (`of_frames`) keep them; of the others nothing more is known, but of some clips `of_words` a noisy picture is.
@@ -57,3 +48,14 @@ def beside_sketch(
     begun = of_words & (seed_uniform(seeds, 3) < BEGUN)
     known = torch.where(begun, seed_uniform(seeds, 4), torch.where((levels == 0) | of_frames, levels, 1.0))
     return noisy_channels(add_noise(patches, noise, known), known, cells)
+
+
+def held_rows(levels: Tensor, grids: Sequence[Grid], seeds: Tensor) -> Tensor:
+    """(rows of casts,) bool: those of frames that are known whole, patches' `levels` (N,) being 0, in a share of clips."""
+    chosen = (seed_uniform(seeds, 5) < HELD).tolist()
+    parts = levels.split([grid.num_patches for grid in grids])
+    frames = [
+        (part.unflatten(0, (grid.t, -1)).amax(1) == 0) & holds
+        for part, grid, holds in zip(parts, grids, chosen, strict=True)
+    ]
+    return torch.cat(frames).repeat_interleave(ROWS)

@@ -6,28 +6,35 @@ langit train recipes/embedded_picture.py --output runs/picture --corpus runs/cas
 """
 
 from dataclasses import replace
-from math import prod
 from pathlib import Path
 
 from langit.conditioning.cast import CAST
-from langit.conditioning.channels import PLACE_OCTAVES
+from langit.conditioning.glance import GLANCE
 from langit.conditioning.tasks import Levels
 from langit.training import OptimizerConfig, Stage, TrainingConfig, load_recipe
 
 
 def recipe() -> TrainingConfig:
     base = load_recipe(Path(__file__).with_name("embedded_causal.py"))
-    known = base.transformer.out_dim + prod(base.patch) + 6 * PLACE_OCTAVES
     return replace(
         base,
         name="embedded-cast",
         learns="cast",
-        transformer=replace(base.transformer, patch_dim=CAST, out_dim=CAST, image_width=known, detail_width=0),
+        transformer=replace(base.transformer, patch_dim=CAST, out_dim=CAST, image_width=GLANCE, detail_width=0),
         corpus=replace(base.corpus, clips=9216, looks=2, stills=1),
         start="runs/causal",
-        stages=(Stage(1800, 6144, {"picture": 0.04, "short": 0.06, "whole": 0.9}, Levels(1.0, 1.2), salience=2.0),),
-        optimizer=OptimizerConfig(learning_rate=2e-3, warmup=100, cooldown=0.4, ema=0.998),
-        naming=0.0,
+        stages=(Stage(2150, 6144, {"picture": 0.04, "short": 0.06, "whole": 0.9}, Levels(1.0, 1.2), salience=2.0),),
+        tasks={
+            "text": 0.25,
+            "first": 0.2,
+            "prefix": 0.35,
+            "suffix": 0.05,
+            "ends": 0.05,
+            "keyframes": 0.05,
+            "region": 0.05,
+        },
+        optimizer=OptimizerConfig(learning_rate=2e-3, warmup=100, cooldown=0.4, ema=0.997),
+        naming=1.0,
         first_clips=2048,
         growth=5.0,
         checkpoint_every=100,

@@ -4,18 +4,16 @@ langit train recipes/embedded_gpu_cast.py --output runs/gpu-cast --corpus runs/e
 """
 
 from dataclasses import replace
-from math import prod
 from pathlib import Path
 
 from langit.conditioning.cast import CAST
-from langit.conditioning.channels import PLACE_OCTAVES
+from langit.conditioning.glance import GLANCE
 from langit.conditioning.tasks import Levels
 from langit.training import OptimizerConfig, Stage, TrainingConfig, load_recipe
 
 
 def recipe() -> TrainingConfig:
     base = load_recipe(Path(__file__).with_name("embedded_gpu.py"))
-    known = base.transformer.out_dim + prod(base.patch) + 6 * PLACE_OCTAVES
     return replace(
         base,
         name="embedded-gpu-cast",
@@ -28,7 +26,7 @@ def recipe() -> TrainingConfig:
             depth=7,
             num_heads=4,
             ffn_width=1024,
-            image_width=known,
+            image_width=GLANCE,
             detail_width=0,
         ),
         start="runs/embedded-gpu",
@@ -37,6 +35,6 @@ def recipe() -> TrainingConfig:
         ),
         optimizer=OptimizerConfig(learning_rate=2e-3, warmup=200, cooldown=0.4, ema=0.9995),
         sampling=replace(base.sampling, cast_steps=16, cast_guidance=3.0, cast_interval=(0.5, 1.0)),
-        naming=0.0,
+        naming=1.0,
         first_clips=base.corpus.clips,
     )

@@ -106,7 +106,7 @@ def make_casts(
     negatives = [sampling.negative] * len(seeds)
     denoise = guided(
         denoiser(bundle, layout, prompts, governs, Beside(pictures=pictures), caster),
-        denoiser(bundle, layout, negatives, None, Beside(pictures=pictures), caster),
+        denoiser(bundle, layout, negatives, None, Beside(pictures=_unseen(pictures)), caster),
         sampling.cast_guidance,
         sampling.cast_interval,
     )
@@ -114,6 +114,12 @@ def make_casts(
     levels = levels_of(schedule, mask, torch.ones(len(noise)))
     x = add_noise(content, noise, levels[0]).to(bundle.device)
     return SOLVERS[sampling.solver](denoise, x, levels.to(bundle.device), lambda step: None).cpu()
+
+
+def _unseen(pictures: Text) -> Text:
+    """Of what stands for each clip's pictures the first state alone, which tells nothing (`glance.Glance`)."""
+    firsts = torch.tensor(pictures.bounds[:-1], device=pictures.states.device)
+    return Text(pictures.states[firsts], tuple(range(len(pictures.bounds))))
 
 
 def noise_of(seeds: Sequence[int], grids: Sequence[Grid], patch_dim: int) -> Tensor:

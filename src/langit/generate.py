@@ -27,7 +27,7 @@ from torch import Tensor
 from langit.catalog import EMBEDDED, Bundle, load
 from langit.conditioning import Condition, FramesCondition, Held, Known, Passage
 from langit.conditioning.cast import CAST, CastCondition, cast_layout
-from langit.conditioning.channels import Beside, known_frame_channels, known_frames, known_pictures, noisy_channels
+from langit.conditioning.channels import Beside, known_frame_channels, known_frames, noisy_channels
 from langit.conditioning.drawing import sketch
 from langit.conditioning.drift import anchored, drift_of
 from langit.conditioning.passages import CONTEXT_GROUPS, Window, windows_of
@@ -462,7 +462,8 @@ def _casts(bundle: Bundle, plans: Sequence[Plan], entering: _Entering) -> list[T
     if [len(rows) for rows in known] == lengths:
         return known
     channels = noisy_channels(entering.x, entering.levels[0], math.prod(bundle.config.patch)).to(bundle.device)
-    pictures = known_pictures(channels, entering.layout)
+    assert bundle.glance is not None
+    pictures, _ = bundle.glance(channels, entering.layout)
     prompts, governs = _spans([p.prompt for p in plans], entering.held, layout.grids)
     made = make_casts(bundle, layout, [p.seed for p in plans], prompts, governs, pictures, known)
     return list(made.split(lengths))

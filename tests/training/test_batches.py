@@ -190,7 +190,7 @@ def test_no_more_is_held_of_what_fills_cells_than_training_looks_at(tiny_corpus)
     config = tiny_training()
     assert config.fills == NUM_NAMES  # what naming is told
     assert replace(config, naming=0.0).fills == 0
-    assert replace(config, naming=0.0, learns="cast").fills == 0
+    assert replace(config, learns="cast").fills == NUM_NAMES
     sees = replace(config.transformer, patch_dim=config.transformer.out_dim + (FILLS + 1) * math.prod(config.patch))
     assert replace(config, naming=0.0, transformer=sees).fills == FILLS
     whole = Pool(Corpus(tiny_corpus, config.corpus), config.patch)

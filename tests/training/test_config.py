@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from langit.conditioning.cast import CAST
-from langit.conditioning.channels import PLACE_OCTAVES
 from langit.conditioning.drawing import FILLS
+from langit.conditioning.glance import GLANCE
 from langit.training import Stage, load_recipe
 from langit.training.run import warmup_stable_decay
 from langit.types import InputError
@@ -30,7 +30,8 @@ def test_every_recipe_is_whole(path):
     sizes = config.transformer.patch_dim, config.transformer.out_dim
     if config.learns == "cast":
         assert sizes == (CAST, CAST)
-        assert config.transformer.image_width == picture + volume + 6 * PLACE_OCTAVES
+        assert config.transformer.image_width == GLANCE
+        assert config.naming
     else:
         assert sizes in {(picture, picture), (picture + sketch + volume, picture)}
     assert config.transformer.text_width == config.text.width

@@ -12,12 +12,12 @@ import torch
 from langit.catalog import load_bundle
 from langit.conditioning import CastCondition, FramesCondition, SourceCondition, Span, SpansCondition
 from langit.conditioning.cast import CAST, NUM_NAMES, ROWS
-from langit.conditioning.channels import PLACE_OCTAVES
 from langit.conditioning.drawing import FILLS, sketch_of
 from langit.conditioning.drift import anchored, drift_of
+from langit.conditioning.glance import GLANCE
 from langit.generate import Request, cast_clip, generate_all, plan, sample, stream
 from langit.packing import pack
-from langit.patches import to_patches
+from langit.patches import Grid, to_patches
 from langit.tokenizer import encode
 from langit.training import Stage, train
 from langit.training.batches import draw_batch, draw_step
@@ -36,9 +36,8 @@ WHOLE = (Stage(4, 60, {"whole": 1.0}),)
 
 def casting(**changes):
     """A recipe that learns to cast."""
-    base = tiny_training(stages=WHOLE, naming=0.0, learns="cast", **changes)
-    known = base.transformer.patch_dim + CELLS + 6 * PLACE_OCTAVES
-    return replace(base, transformer=replace(base.transformer, patch_dim=CAST, out_dim=CAST, image_width=known))
+    base = tiny_training(stages=WHOLE, learns="cast", **changes)
+    return replace(base, transformer=replace(base.transformer, patch_dim=CAST, out_dim=CAST, image_width=GLANCE))
 
 
 def sketched(**changes):
@@ -116,14 +115,11 @@ def test_a_batch_of_casts_is_that_of_its_clips_beside_what_is_known_of_them(pool
     assert set(batch.sigma.tolist()) - {0.0} == set(clips.level.tolist())
     there = batch.patches[:, :NUM_NAMES].any(1)
     assert torch.equal(draw_batch(salient, pool, 0).weight > 1, there & (batch.sigma > 0))
-    # Of each clip what tells nothing, then the patches of its first frame.
-    for (start, end), grid in zip(
-        pairwise(batch.pictures.bounds), pool.grids[clips.index[order]].tolist(), strict=True
-    ):
-        states = batch.pictures.states[start:end]
-        assert len(states) == 1 + grid[1] * grid[2]
-        assert not states[0].any()
-        assert states[1:].any(1).all()
+    # Of each clip the first frame is known, and nothing else.
+    assert batch.pictures.grids == tuple(Grid(*grid) for grid in pool.grids[clips.index[order]].tolist())
+    for (start, end), grid in zip(pairwise(batch.pictures.bounds), batch.pictures.grids, strict=True):
+        known = batch.known[start:end, -1] == 0
+        assert known.tolist() == [True] * grid.y * grid.x + [False] * (grid.t - 1) * grid.y * grid.x
 
 
 def test_patches_of_pictures_follow_the_camera_where_they_see_the_sketch(pool):
@@ -152,7 +148,7 @@ def by_clip(batch):
         rows = torch.cat([batch.patches[start:end], batch.noise[start:end], batch.sigma[start:end, None], *beside], 1)
         if batch.pictures is not None:
             begin, finish = batch.pictures.bounds[number : number + 2]
-            rows = torch.cat([rows.flatten(), batch.pictures.states[begin:finish].flatten()])
+            rows = torch.cat([rows.flatten(), batch.known[begin:finish].flatten()])
         yield seed, rows
 
 
@@ -163,6 +159,7 @@ def test_a_cast_is_learned_beside_a_model_that_stays_as_it_is(runs):
     assert cast.cast.config == casting().transformer
     assert cast.cast.patch_out.weight.any()
     assert cast.casting.paths.mean.any()
+    assert cast.glance.names.weight.any()
     for mine, theirs in ((cast.transformer, plain.transformer), (cast.text, plain.text)):
         assert all(torch.equal(mine.state_dict()[name], tensor) for name, tensor in theirs.state_dict().items())
     assert cast.hash() != plain.hash()
@@ -223,39 +220,46 @@ def test_what_is_made_depends_on_the_cast(runs):
     assert not np.array_equal(generate_all(bundle, asked)[0].video.frames, together[0].video.frames)
 
 
-def test_what_is_known_stands_beside_the_cast(runs, monkeypatch):
+def test_what_is_known_is_glanced_at_for_the_cast(runs, monkeypatch):
     """Held frames clean, a source as noisy as it enters, and else nothing; and each span has its own prompt."""
-    bundle, seen = load_bundle(runs / "both"), []
-    forward = type(bundle.cast).forward
+    bundle, seen, spans = load_bundle(runs / "both"), [], []
+    glance, forward = type(bundle.glance).forward, type(bundle.cast).forward
 
-    def noted(self, patches, sigma, layout, text):
-        if self is bundle.cast and not seen:
-            seen.append(text)
+    def noted(self, known, layout):
+        seen.append(known)
+        return glance(self, known, layout)
+
+    def read(self, patches, sigma, layout, text):
+        if self is bundle.cast:
+            spans.append(text)
         return forward(self, patches, sigma, layout, text)
 
-    monkeypatch.setattr(type(bundle.cast), "forward", noted)
+    monkeypatch.setattr(type(bundle.glance), "forward", noted)
+    monkeypatch.setattr(type(bundle.cast), "forward", read)
     clip = random_frames(9, 32, 32)
     latents = to_patches(encode(bundle.tokenizer, torch.from_numpy(clip).float() / 127.5 - 1), bundle.config.patch)
     first = encode(bundle.tokenizer, torch.from_numpy(clip[:1]).float() / 127.5 - 1)
     size, course = latents.shape[1], {"frames": 9, "steps": 1, "seed": 1}
 
-    def beside(*conditions):
+    def known(*conditions):
         seen.clear()
+        spans.clear()
         generate_all(bundle, [plan(bundle, Request("a red ball", **course, conditions=conditions))])
-        return seen[0], seen[0].pictures.states
+        return seen[0][:, :size], seen[0][:, -1]
 
-    _, states = beside()
-    assert len(states) == 1
-    assert not states.any()
-    _, states = beside(FramesCondition({0: clip[0]}))
-    torch.testing.assert_close(states[1:, :size], to_patches(first, bundle.config.patch))
-    assert not states[1:, size : size + CELLS].any()
-    _, states = beside(SourceCondition(clip, 0.25))
-    assert (states[1:, size : size + CELLS] == 0.25).all()
-    assert 0.1 < float((states[1:, :size] - 0.75 * latents).std()) < 0.4
-    text, _ = beside(SpansCondition((Span(0, 4, "a blue cube"), Span(4, 9, "a red ball"))))
-    assert text.governs[-1] == 3 * ROWS
-    assert len(text.bounds) > 2
+    channels, level = known()
+    assert (level == 1).all()
+    assert not channels.any()
+    channels, level = known(FramesCondition({0: clip[0]}))
+    a_frame = int((level == 0).sum())
+    torch.testing.assert_close(channels[:a_frame], to_patches(first, bundle.config.patch))
+    assert not channels[a_frame:].any()
+    channels, level = known(SourceCondition(clip, 0.25))
+    assert (level == 0.25).all()
+    assert 0.1 < float((channels - 0.75 * latents).std()) < 0.4
+    known(SpansCondition((Span(0, 4, "a blue cube"), Span(4, 9, "a red ball"))))
+    assert spans[0].governs[-1] == 3 * ROWS
+    assert len(spans[0].bounds) > 2
 
 
 def test_a_cast_that_is_known_stays_as_it_is(runs):

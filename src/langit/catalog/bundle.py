@@ -5,7 +5,8 @@ transformer.safetensors    weights of the transformer
 text.safetensors           weights of the prompt encoder
 tokenizer.safetensors      the tokenizer's tensors, by its kind (absent for pixel patches)
 cast.safetensors           a second transformer, that casts a clip before its picture is made (absent where there is none)
-casting.safetensors        what tells casts in numbers (beside the one before)
+casting.safetensors        what tells casts in numbers, and the network that glances at what is known of pictures:
+glance.safetensors         (both beside the one before)
 quick.safetensors          one more for pictures, distilled to a few evaluations without guidance (absent where there is none)
 """
 
@@ -15,6 +16,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, get_args
@@ -27,6 +29,7 @@ from langit.catalog.tensors import check_shapes, read_tensors, write_tensors
 from langit.catalog.tokenizers import read_tokenizer
 from langit.conditioning.cast import CastCode
 from langit.conditioning.drawing import FILLS
+from langit.conditioning.glance import Glance
 from langit.patches import PatchSize
 from langit.text.clip import ClipEncoder
 from langit.text.encoder import PromptEncoder, PromptEncoderConfig, TextEncoder
@@ -167,6 +170,7 @@ class Bundle:
     quick: Transformer | None = None  # distilled to the levels `config.sampling.distilled`
     cast: Transformer | None = None  # makes casts, of which sketches stand beside the noise of the other two
     casting: CastCode | None = None  # what tells those in numbers
+    glance: Glance | None = None  # what they are told of known pictures
     changes: tuple[str, ...] = ()  # what was done to the weights after they were read: LoRAs, fewer bits, caching
 
     @property
@@ -202,7 +206,7 @@ class Bundle:
             digest.update(f"+{change}".encode())
         if not isinstance(self.config, BundleConfig):  # gigabytes, whose files the configuration identifies
             return digest.hexdigest()[:12]
-        for module in (self.transformer, self.text, self.quick, self.cast):
+        for module in (self.transformer, self.text, self.quick, self.cast, self.glance):
             if module is None:
                 continue
             assert isinstance(module, torch.nn.Module)
@@ -220,16 +224,11 @@ def save_bundle(
     transformer: dict[str, Tensor],
     text: dict[str, Tensor],
     tokenizer: Tokenizer,
-    quick: dict[str, Tensor] | None = None,
-    cast: dict[str, Tensor] | None = None,
-    casting: CastCode | None = None,
+    others: Mapping[str, dict[str, Tensor]] | None = None,
 ) -> None:
-    """Write a bundle folder; each file is written aside and renamed, config.json last."""
+    """Write a bundle folder, with `others` by the names of their files; each is written aside and renamed, config.json last."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = {"transformer": transformer, "text": text}
-    parts |= {name: part for name, part in (("quick", quick), ("cast", cast)) if part is not None}
-    if casting is not None:
-        parts["casting"] = casting.tensors()
+    parts = {"transformer": transformer, "text": text, **(others or {})}
     if isinstance(tokenizer, StoredTokenizer) and tokenizer.has_tensors:
         parts["tokenizer"] = tokenizer.tensors()
     for name, tensors in parts.items():
@@ -258,6 +257,7 @@ def load_bundle(folder: Path, device: str = "cpu", memory: MemoryMode = "auto") 
             transformer, text = Transformer(config.transformer), PromptEncoder(config.text)
             quick = Transformer(config.transformer) if config.sampling.distilled else None
             cast = Transformer(config.cast) if config.cast is not None else None
+            glance = Glance(channels, config.patch[1]) if config.cast is not None else None
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
         raise InputError(f"The model in {folder} has an impossible shape ({error}). Fetch the model again.") from error
     patch_dim = tokenizer.channels * math.prod(config.patch)
@@ -268,12 +268,13 @@ def load_bundle(folder: Path, device: str = "cpu", memory: MemoryMode = "auto") 
             f"{config.transformer.out_dim}, but its tokenizer makes {patch_dim}. Fetch the model again."
         )
     parts: dict[str, torch.nn.Module] = {"transformer": transformer, "text": text}
-    parts |= {name: part for name, part in (("quick", quick), ("cast", cast)) if part is not None}
+    others = {"quick": quick, "cast": cast, "glance": glance}
+    parts |= {name: part for name, part in others.items() if part is not None}
     for name, module in parts.items():
         _fill(module, read_tensors(folder / f"{name}.safetensors"), folder)
         module.requires_grad_(False).eval().to(device)
     casting = None if cast is None else _read_casting(folder, config)
-    return Bundle(config, transformer, text, tokenizer, quick=quick, cast=cast, casting=casting)
+    return Bundle(config, transformer, text, tokenizer, quick=quick, cast=cast, casting=casting, glance=glance)
 
 
 def _read_casting(folder: Path, config: BundleConfig) -> CastCode:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -16,15 +15,11 @@ from torch import Tensor
 
 from langit.conditioning.frames import FramesCondition
 from langit.conditioning.held import Condition
-from langit.packing import Layout, Text, bounds_of
+from langit.packing import Text
 from langit.patches import PatchSize, to_patches
 from langit.tokenizer import Tokenizer, encode
 from langit.tokenizer.base import latent_shape
-from langit.transformer.model import place_features
 from langit.types import ClipShape, Frames, InputError
-
-PLACE_OCTAVES = 5
-"""Of the place of a known patch."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +37,6 @@ def noisy_channels(noisy: Tensor, sigma: Tensor, cells: int) -> Tensor:
     """
     seen = noisy.masked_fill((sigma >= 1)[:, None], 0.0)
     return torch.cat([seen, sigma[:, None].expand(-1, cells)], 1)
-
-
-def known_pictures(channels: Tensor, layout: Layout) -> Text:
-    """What is known of clips, channels (N, (C + 1) * cells) as `noisy_channels` gives them, as states beside the prompts:
-    one to each patch that is not pure noise, with its place, and one that tells nothing."""
-    told = torch.cat([channels, place_features(layout.places, PLACE_OCTAVES)], 1)
-    known = channels[:, -1] < 1
-    parts = [
-        torch.cat([torch.zeros_like(told[:1]), told[start:end][known[start:end]]])
-        for start, end in pairwise(layout.bounds)
-    ]
-    return Text(torch.cat(parts), bounds_of([len(part) for part in parts]))
 
 
 def known_frames(conditions: Sequence[Condition], shape: ClipShape) -> dict[int, Frames]:

@@ -179,11 +179,12 @@ class Edit:
 
 
 def _tensors(end: Known) -> dict[str, torch.Tensor]:
-    return {
+    tensors = {
         "picture": torch.from_numpy(end.picture.copy()),
         "groups": end.groups,
         "unshown": torch.tensor(end.unshown),
     }
+    return tensors if end.cast is None else {**tensors, "cast": end.cast}
 
 
 def record_of(

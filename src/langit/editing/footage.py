@@ -109,7 +109,7 @@ def _with_what_is_kept(footage: Footage, bundle: Bundle) -> Footage:
     end = None
     record, whole = footage.record, "groups" in kept and footage.original == footage.size
     if whole and record is not None and record.model_hash == bundle.hash():
-        end = Known(kept["picture"].numpy(), kept["groups"], int(kept["unshown"]))
+        end = Known(kept["picture"].numpy(), kept["groups"], int(kept["unshown"]), kept.get("cast"))
     file = replace(footage.file, exact=True)
     return replace(footage, file=file, exact=film, end=end, num_frames=int(kept["count"]))
 

@@ -27,7 +27,7 @@ from langit.conditioning import CastCondition
 from langit.generate import OnStep, Plan, Sampler, held_of, sample
 
 FOLDER = ".langit"
-WAY = 2
+WAY = 3
 """Of sampling: one more whenever the same plan gives other latents than before, so that windows of two ways never meet."""
 LIMIT_BYTES = 512 * 2**20
 FORGOTTEN_SECONDS = 24 * 3600.0

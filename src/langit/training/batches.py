@@ -21,11 +21,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from langit.conditioning.cast import CAST, NUM_NAMES, ROWS, cast_layout
-from langit.conditioning.channels import known_pictures
 from langit.conditioning.drawing import sketch_of
 from langit.conditioning.drift import anchored, drift_of
 from langit.conditioning.tasks import draw_noise_levels, draw_tasks
-from langit.packing import Layout, Text, bounds_of
+from langit.packing import Layout, bounds_of
 from langit.patches import Grid, places, positions
 from langit.text.encoder import tokens_of
 from langit.training.config import Stage, TrainingConfig
@@ -50,13 +49,14 @@ class Batch:
     noise: Tensor  # (N, P)
     sigma: Tensor  # (N,), 0 for held patches
     weight: Tensor  # (N,), of each patch in the loss; 0 for held patches
-    fills: Tensor  # (N, fills * cells): what fills each cell of a patch (`drawing.drawn`)
+    fills: Tensor  # (patches, fills * cells): what fills each cell of a patch (`drawing.drawn`)
     beside: Tensor | None  # (N, channels): what the transformer sees beside the noisy patches (`sketching`)
     layout: Layout
     tokens: list[tuple[int, ...]]  # concept ids, a prompt to a clip
     seeds: list[int]  # of each clip's levels and noise
     part: float = 1.0  # of the step's patches that are in this batch
-    pictures: Text | None = None  # what is known of the pictures of casts
+    known: Tensor | None = None  # (patches, channels): what is known of the pictures of casts
+    pictures: Layout | None = None  # of these
 
     @property
     def num_clips(self) -> int:
@@ -133,11 +133,11 @@ def draw_batch(config: TrainingConfig, pool: Pool, step: int, team: Team = ALONE
     within = torch.from_numpy(rows - np.repeat(starts, clips.rows)).to(pool.device)
     noise = position_noise(seed_of_row, within, patches.shape[1])
     stands_out = standing_out(patches, layout, config.corpus.channels) if stage.salience else torch.zeros(len(patches))
-    beside, pictures, cells = None, None, math.prod(config.patch)
+    beside, known, pictures, cells = None, None, None, math.prod(config.patch)
     if config.learns == "cast":
         words, by_frame = (of_row(torch.from_numpy(clips.task == task).to(pool.device)) for task in ("text", "frames"))
         known = beside_cast(patches, noise, levels, by_frame, words, seed_of_row, cells)
-        pictures = known_pictures(known, layout)
+        pictures = layout
         held = held_rows(levels, grids, seeds)
         counts = torch.from_numpy(clips.frames).to(pool.device) * ROWS
         layout = cast_layout(clips.frames.tolist(), pool.device)
@@ -149,8 +149,8 @@ def draw_batch(config: TrainingConfig, pool: Pool, step: int, team: Team = ALONE
         stands_out = (patches[:, :NUM_NAMES].sum(1) > 0).float()
     elif config.transformer.patch_dim > config.transformer.out_dim:
         beside = beside_picture(fills, seed_of_row, within)
-        known = beside[:, -1:] < 1
-        layout = anchored(layout, drift_of(sketch_of(fills), cells) * known, config.patch[1])
+        told = beside[:, -1:] < 1
+        layout = anchored(layout, drift_of(sketch_of(fills), cells) * told, config.patch[1])
     prompts = zip(clips.index.tolist(), clips.prompt.tolist(), strict=True)
     return Batch(
         step,
@@ -164,6 +164,7 @@ def draw_batch(config: TrainingConfig, pool: Pool, step: int, team: Team = ALONE
         [pool.tokens(index, prompt) if prompt >= 0 else _no_prompt() for index, prompt in prompts],
         clips.seed.tolist(),
         float(clips.rows.sum() / everything.rows.sum()),
+        known,
         pictures,
     )
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from langit.catalog import load_bundle
 from langit.catalog.bundle import Bundle, BundleConfig, save_bundle
 from langit.catalog.find import find_model
+from langit.conditioning.glance import Glance, naming_loss
 from langit.flow import add_noise, velocity_loss
 from langit.generate import Request, generate_all, plan
 from langit.media import contact_sheet, write
@@ -58,13 +59,16 @@ class Progress:
 
 
 class Model(nn.Module):
-    """What is trained together: the transformer, its prompt encoder, and the head that names what the middle block sees."""
+    """What is trained together: the transformer, its prompt encoder, and what names cells: for pictures a head on the middle
+    block, for casts the glance at what is known."""
 
     def __init__(self, config: TrainingConfig):
         super().__init__()
         self.transformer = Transformer(config.transformer)
         self.text = PromptEncoder(config.text)
-        self.naming = Naming(config.transformer.width, math.prod(config.patch)) if config.naming else None
+        casts = config.learns == "cast"
+        self.glance = Glance(config.corpus.channels, config.patch[1]) if casts else None
+        self.naming = None if casts or not config.naming else Naming(config.transformer.width, math.prod(config.patch))
         initialise(self.transformer)
 
     def begin_as(self, bundle: Bundle, learns: Part = "picture") -> None:
@@ -103,17 +107,29 @@ class Model(nn.Module):
         assert isinstance(bundle.text, PromptEncoder)
         self.text.load_state_dict(bundle.text.state_dict())
         if bundle.cast is not None and bundle.cast.config == self.transformer.config:
+            assert bundle.glance is not None
+            assert self.glance is not None
             self.transformer.load_state_dict(bundle.cast.state_dict())
+            self.glance.load_state_dict(bundle.glance.state_dict())
 
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Over the patches that are not held, by weight: mean squared velocity error (`flow.velocity_loss`), and naming's."""
         noisy = add_noise(batch.patches, batch.noise, batch.sigma)
-        text = dataclasses.replace(self.text(batch.tokens), pictures=batch.pictures)
+        text = self.text(batch.tokens)
+        if self.glance is not None:
+            assert batch.known is not None
+            assert batch.pictures is not None
+            pictures, said = self.glance(batch.known, batch.pictures)
+            text = dataclasses.replace(text, pictures=pictures)
         states: list[Tensor] = []
         prediction = self.transformer(batch.entering(noisy), batch.sigma, batch.layout, text, states)
         kind = self.transformer.config.prediction
         error = velocity_loss(noisy, batch.patches, batch.noise, prediction.float(), batch.sigma, kind)
         weight = batch.weight / batch.weight.sum().clamp(min=1)
+        if self.glance is not None:
+            assert batch.known is not None
+            named = naming_loss(said, batch.fills) * (batch.known[:, -1] < 1)
+            return (error * weight).sum(), named.sum() / batch.weight.sum().clamp(min=1)
         if self.naming is None:
             return (error * weight).sum(), error.new_zeros(())
         named = self.naming.loss(states[len(states) // 2], batch.fills)
@@ -342,8 +358,6 @@ def _bundle(
         sampling = dataclasses.replace(taught.sampling, distilled=config.distillation.levels)
         described = dataclasses.replace(taught, sampling=sampling, training={**taught.training, "quick": how})
         return dataclasses.replace(teacher.bundle, config=described, quick=ema.transformer.eval())
-    cast = None if beginning is None else beginning.cast
-    casting = None if beginning is None else beginning.casting
     if config.learns == "cast":
         assert beginning is not None
         assert isinstance(beginning.config, BundleConfig)
@@ -351,7 +365,9 @@ def _bundle(
         described = dataclasses.replace(
             beginning.config, cast=config.transformer, sampling=config.sampling, training=how
         )
-        return dataclasses.replace(beginning, config=described, cast=ema.transformer.eval(), casting=corpus.casting)
+        cast, glance = ema.transformer.eval(), ema.glance
+        assert glance is not None
+        return dataclasses.replace(beginning, config=described, cast=cast, casting=corpus.casting, glance=glance.eval())
     described = BundleConfig(
         config.name,
         config.transformer,
@@ -362,9 +378,12 @@ def _bundle(
         config.native,
         config.sampling,
         training=how,
-        cast=None if cast is None else cast.config,
     )
-    return Bundle(described, ema.transformer.eval(), ema.text.eval(), corpus.tokenizer, cast=cast, casting=casting)
+    made = Bundle(described, ema.transformer.eval(), ema.text.eval(), corpus.tokenizer)
+    if beginning is None or beginning.cast is None:
+        return made
+    described, cast = dataclasses.replace(described, cast=beginning.cast.config), beginning.cast
+    return dataclasses.replace(made, config=described, cast=cast, casting=beginning.casting, glance=beginning.glance)
 
 
 def _save_bundle(bundle: Bundle, output: Path) -> None:
@@ -372,8 +391,11 @@ def _save_bundle(bundle: Bundle, output: Path) -> None:
     assert isinstance(bundle.config, BundleConfig)
     assert isinstance(bundle.text, PromptEncoder)
     transformer, text = _halved(bundle.transformer), _halved(bundle.text)
-    quick, cast = (None if module is None else _halved(module) for module in (bundle.quick, bundle.cast))
-    save_bundle(output, bundle.config, transformer, text, bundle.tokenizer, quick, cast, bundle.casting)
+    others = {"quick": bundle.quick, "cast": bundle.cast, "glance": bundle.glance}
+    parts = {name: _halved(module) for name, module in others.items() if module is not None}
+    if bundle.casting is not None:
+        parts["casting"] = bundle.casting.tensors()
+    save_bundle(output, bundle.config, transformer, text, bundle.tokenizer, parts)
 
 
 def _halved(module: nn.Module) -> dict[str, Tensor]:

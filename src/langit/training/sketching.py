@@ -24,7 +24,7 @@ UNKNOWN, WHOLE, NOISIEST = 0.1, 0.6, 0.5
 """Pictures learn without a sketch, with a clean one up to the second share, and else with one of up to that level."""
 BEGUN = 0.15
 """Share of clips from words alone of which a noisy picture is known (remix)."""
-HELD = 0.5
+HELD = 0.3
 """Share of clips with known frames whose casts are known there too (what goes on from a clip of our own)."""
 
 

@@ -6,8 +6,10 @@ from math import log
 
 import pytest
 import torch
-from langit.training.fills import FILLS, NAMES
 
+from langit.conditioning.cast import NUM_NAMES
+from langit.conditioning.drawing import FILLS
+from langit.training.casting import NAMES
 from langit.training.naming import Naming
 
 
@@ -18,8 +20,8 @@ def test_a_head_that_says_the_truth_loses_its_entropy_and_nothing_more():
     with torch.no_grad():
         naming.out.weight.zero_()
         naming.out.bias.fill_(-30.0)
-        said = naming.out.bias.view(len(NAMES) + 2, 2)
-        nothing_of_colours, nothing_of_shapes = 10, len(NAMES) + 1
+        said = naming.out.bias.view(NUM_NAMES + 2, 2)
+        nothing_of_colours, nothing_of_shapes = 10, NUM_NAMES + 1
         for name in (NAMES.index("red"), NAMES.index("ball") + 1):
             said[name, 0] = log(0.25)
         said[[nothing_of_colours, nothing_of_shapes], 0] = log(0.75)

@@ -23,6 +23,8 @@ OCTAVES = 5
 """Of the time of a latent frame."""
 GLANCE = NUM_NAMES + 7 + 2 * OCTAVES
 """Numbers of what is told of a name in a latent frame."""
+DOUBT = 0.05
+"""Share of a cell up to which a name is not told of it."""
 LEAST_AREA = 0.02
 """Of what is told, in half shorter sides squared: a ball of three pixels of 64."""
 
@@ -71,7 +73,7 @@ def naming_loss(logits: Tensor, fills: Tensor) -> Tensor:
 def _told(logits: Tensor, known: Tensor, num_frames: int) -> tuple[Tensor, list[int]]:
     """Logits (B * t, names + 2, h, w), which cells are known (B * t, h, w) -> states (n, GLANCE), how many to each clip."""
     colours, kinds = (part.softmax(1)[:, :-1] for part in logits.split([NUM_COLOURS + 1, NUM_KINDS + 1], 1))
-    shares = torch.cat([colours, kinds], 1) * known[:, None]  # (B * t, names, h, w)
+    shares = (torch.cat([colours, kinds], 1) - DOUBT).clamp(min=0) * known[:, None]  # (B * t, names, h, w)
     height, width = shares.shape[2:]
     half = min(height, width) / 2
     y = (torch.arange(height, device=shares.device) + 0.5 - height / 2) / half

@@ -8,13 +8,10 @@ pretrained network as targets is REPA (arXiv 2410.06940). The head is not part o
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor, nn
 
-from langit.simulator.world import COLOURS
-from langit.training.casting import KINDS, NAMES
+from langit.conditioning.cast import NUM_NAMES
+from langit.conditioning.glance import naming_loss
 
 
 class Naming(nn.Module):
@@ -24,18 +21,9 @@ class Naming(nn.Module):
         super().__init__()
         self.cells = cells
         self.norm = nn.LayerNorm(width)
-        self.out = nn.Linear(width, cells * (len(NAMES) + 2))  # and one for nothing, of colours and of shapes
+        self.out = nn.Linear(width, cells * (NUM_NAMES + 2))  # and one for nothing, of colours and of kinds
 
     def loss(self, states: Tensor, fills: Tensor) -> Tensor:
         """States (N, D) and what truly fills the cells (N, fills * cells) -> cross-entropy of each patch, (N,)."""
-        said = rearrange(self.out(self.norm(states)).float(), "n (name cell) -> n cell name", cell=self.cells)
-        true = rearrange(fills[:, : len(NAMES) * self.cells], "n (name cell) -> n cell name", cell=self.cells)
-        said_parts = said.split((len(COLOURS) + 1, len(KINDS) + 1), -1)
-        true_parts = true.split((len(COLOURS), len(KINDS)), -1)
-        return sum(map(_cross_entropy, said_parts, true_parts), torch.zeros(()))
-
-
-def _cross_entropy(said: Tensor, true: Tensor) -> Tensor:
-    """Logits (N, cells, names + 1), the last for nothing, and shares (N, cells, names) -> (N,)."""
-    nothing = (1 - true.sum(-1, keepdim=True)).clamp(min=0)
-    return -(torch.cat([true, nothing], -1) * F.log_softmax(said, -1)).sum(-1).mean(-1)
+        said = self.out(self.norm(states)).unflatten(1, (NUM_NAMES + 2, self.cells))
+        return naming_loss(said, fills[:, : NUM_NAMES * self.cells])

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from langit.conditioning.cast import CAST
-from langit.conditioning.glance import GLANCE
+from langit.conditioning.glance import LOOKED_UP
 from langit.conditioning.tasks import Levels
 from langit.training import OptimizerConfig, Stage, TrainingConfig, load_recipe
 
@@ -20,7 +20,7 @@ def recipe() -> TrainingConfig:
         base,
         name="embedded-cast",
         learns="cast",
-        transformer=replace(base.transformer, patch_dim=CAST, out_dim=CAST, image_width=GLANCE, detail_width=0),
+        transformer=replace(base.transformer, patch_dim=CAST + LOOKED_UP, out_dim=CAST, detail_width=0),
         corpus=replace(base.corpus, clips=9216, looks=2, stills=1),
         start="runs/causal",
         stages=(Stage(2150, 6144, {"picture": 0.04, "short": 0.06, "whole": 0.9}, Levels(1.0, 1.2), salience=2.0),),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from langit.conditioning.cast import CAST
-from langit.conditioning.glance import GLANCE
+from langit.conditioning.glance import LOOKED_UP
 from langit.conditioning.tasks import Levels
 from langit.training import OptimizerConfig, Stage, TrainingConfig, load_recipe
 
@@ -20,13 +20,12 @@ def recipe() -> TrainingConfig:
         learns="cast",
         transformer=replace(
             base.transformer,
-            patch_dim=CAST,
+            patch_dim=CAST + LOOKED_UP,
             out_dim=CAST,
             width=256,
             depth=7,
             num_heads=4,
             ffn_width=1024,
-            image_width=GLANCE,
             detail_width=0,
         ),
         start="runs/embedded-gpu",

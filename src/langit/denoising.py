@@ -17,6 +17,7 @@ from langit.conditioning import Held
 from langit.conditioning.cast import CAST
 from langit.conditioning.channels import Beside, noisy_channels
 from langit.conditioning.drawing import FILLS
+from langit.conditioning.glance import looked_up
 from langit.flow import add_noise, predicted_x
 from langit.packing import Bounds, Layout, Text
 from langit.patches import Grid
@@ -46,6 +47,8 @@ def denoiser(
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         entering = x if beside is None or beside.channels is None else torch.cat([x, beside.channels], 1)
+        if beside is not None and beside.looked_up is not None:
+            entering = torch.cat([x, beside.looked_up(x, sigma)], 1)
         prediction = transformer(entering, sigma, layout, text)
         return predicted_x(x, prediction, sigma, prediction_kind)
 
@@ -89,13 +92,13 @@ def make_casts(
     seeds: Sequence[int],
     prompts: Sequence[str],
     governs: Bounds | None,
-    pictures: Text,
+    seen: Tensor,
     known: Sequence[Tensor],
 ) -> Tensor:
     """The casts of clips as rows (N, CAST), made from noise as pictures are.
 
-    Of each clip so much is `known`: its first rows (n, CAST), and what stands for its `pictures`. `governs` are the bounds of
-    the rows that each prompt governs.
+    Of each clip so much is `known`: its first rows (n, CAST), and where names are `seen` in its pictures (`glance`). `governs`
+    are the bounds of the rows that each prompt governs.
     """
     sampling, caster = bundle.config.sampling, bundle.cast
     assert caster is not None
@@ -104,9 +107,13 @@ def make_casts(
     for start, rows in zip(layout.bounds, known, strict=False):
         mask[start : start + len(rows)], content[start : start + len(rows)] = True, rows
     negatives = [sampling.negative] * len(seeds)
+
+    def looking(where: Tensor) -> Beside:
+        return Beside(looked_up=lambda x, sigma: looked_up(x, sigma, where, layout))
+
     denoise = guided(
-        denoiser(bundle, layout, prompts, governs, Beside(pictures=pictures), caster),
-        denoiser(bundle, layout, negatives, None, Beside(pictures=_unseen(pictures)), caster),
+        denoiser(bundle, layout, prompts, governs, looking(seen), caster),
+        denoiser(bundle, layout, negatives, None, looking(torch.zeros_like(seen)), caster),
         sampling.cast_guidance,
         sampling.cast_interval,
     )
@@ -114,12 +121,6 @@ def make_casts(
     levels = levels_of(schedule, mask, torch.ones(len(noise)))
     x = add_noise(content, noise, levels[0]).to(bundle.device)
     return SOLVERS[sampling.solver](denoise, x, levels.to(bundle.device), lambda step: None).cpu()
-
-
-def _unseen(pictures: Text) -> Text:
-    """Of what stands for each clip's pictures the first state alone, which tells nothing (`glance.Glance`)."""
-    firsts = torch.tensor(pictures.bounds[:-1], device=pictures.states.device)
-    return Text(pictures.states[firsts], tuple(range(len(pictures.bounds))))
 
 
 def noise_of(seeds: Sequence[int], grids: Sequence[Grid], patch_dim: int) -> Tensor:

@@ -463,9 +463,9 @@ def _casts(bundle: Bundle, plans: Sequence[Plan], entering: _Entering) -> list[T
         return known
     channels = noisy_channels(entering.x, entering.levels[0], math.prod(bundle.config.patch)).to(bundle.device)
     assert bundle.glance is not None
-    pictures, _ = bundle.glance(channels, entering.layout)
+    seen, _ = bundle.glance(channels, entering.layout)
     prompts, governs = _spans([p.prompt for p in plans], entering.held, layout.grids)
-    made = make_casts(bundle, layout, [p.seed for p in plans], prompts, governs, pictures, known)
+    made = make_casts(bundle, layout, [p.seed for p in plans], prompts, governs, seen, known)
     return list(made.split(lengths))
 
 

@@ -1,12 +1,12 @@
-"""A glance tells of known cells alone, by name, where each name is."""
+"""A glance tells of known cells alone where each name is, and rows of casts look up their own."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from langit.conditioning.cast import NUM_NAMES
-from langit.conditioning.glance import GLANCE, Glance, naming_loss
+from langit.conditioning.cast import CAST, NAMED, NUM_NAMES, ROWS, THINGS, cast_layout
+from langit.conditioning.glance import LOOKED_UP, WHERE, Glance, looked_up, naming_loss
 from langit.packing import layout_of
 from langit.patches import Grid
 
@@ -37,19 +37,15 @@ def seeing() -> Glance:
 
 
 def test_a_name_is_told_where_it_is():
-    """By area, middle and spread, in half shorter sides, once for each name and latent frame in which it is."""
+    """By area, middle and spread, in half shorter sides, in the latent frame in which it is and in no other."""
     grid = Grid(2, 2, 4)
-    text, logits = seeing()(spotted(grid, (1, 3, 5)), layout_of([grid]))
+    seen, logits = seeing()(spotted(grid, (1, 3, 5)), layout_of([grid]))
     assert logits.shape == (grid.num_patches, NUM_NAMES + 2, SIDE * SIDE)
-    assert text.bounds == (0, 3)
-    assert text.states.shape == (3, GLANCE)
-    nothing, red, ball = text.states
-    assert not nothing.any()
-    assert red[:NUM_NAMES].nonzero().flatten().tolist() == [RED]
-    assert ball[:NUM_NAMES].nonzero().flatten().tolist() == [BALL]
-    one, side, x, y, wide, high, known = (red[NUM_NAMES : NUM_NAMES + 7] / 2).tolist()
-    assert (one, known) == (1, 1)
-    assert side == pytest.approx(0.5, abs=1e-3)  # a cell of a frame that is 4 high
+    assert seen.shape == (2, NUM_NAMES, WHERE)
+    assert seen.any(-1).nonzero().tolist() == [[1, RED], [1, BALL]]
+    side, x, y, wide, high, there = seen[1, RED].tolist()
+    assert there == 1
+    assert side == pytest.approx(0.5, abs=0.02)  # a cell of a frame that is 4 high
     assert (x, y) == pytest.approx(((5.5 - 4) / 2, (3.5 - 2) / 2), abs=1e-3)
     assert (wide, high) == pytest.approx((0, 0), abs=0.03)
 
@@ -58,13 +54,31 @@ def test_what_is_not_known_is_not_told_and_clips_are_told_apart():
     grid = Grid(2, 2, 2)
     known = torch.cat([spotted(grid, (0, 1, 1)), spotted(grid, (1, 0, 0))])
     glance, layout = seeing(), layout_of([grid, grid])
-    text, _ = glance(known, layout)
-    assert text.bounds == (0, 3, 6)
+    seen, _ = glance(known, layout)
+    assert seen.any(-1).any(-1).tolist() == [True, False, False, True]
     alone, _ = glance(known[grid.num_patches :], layout_of([grid]))
-    torch.testing.assert_close(text.states[3:], alone.states)
+    torch.testing.assert_close(seen[2:], alone)
     known[: grid.num_patches, -SIDE * SIDE :] = 1  # of the first clip nothing is known
-    text, _ = glance(known, layout)
-    assert text.bounds == (0, 1, 4)
+    seen, _ = glance(known, layout)
+    assert seen.any(-1).any(-1).tolist() == [False, False, False, True]
+
+
+def test_rows_look_up_their_own_names():
+    """By what they say in all frames; less sure, they look everywhere; the backdrop and other clips look nowhere."""
+    rows, seen = torch.zeros(3 * ROWS, CAST), torch.zeros(3, NUM_NAMES, WHERE)
+    rows[[0, ROWS], RED] = NAMED  # of the first clip's two frames the first thing is red, and no kind yet
+    seen[1, RED], seen[1, RED + 1], seen[1, BALL] = 1.0, -1.0, 5.0
+    layout = cast_layout([2, 1])
+    found = looked_up(rows, torch.full((3 * ROWS,), 0.2), seen, layout).unflatten(0, (-1, ROWS))
+    assert found.shape == (3, ROWS, LOOKED_UP)
+    torch.testing.assert_close(found[1, 0, :WHERE], torch.ones(WHERE), atol=1e-3, rtol=0)
+    torch.testing.assert_close(found[1, 0, WHERE:], torch.full((WHERE,), 0.5))  # a ball among ten kinds
+    assert float(found[1, 1, :WHERE].abs().max()) < 1e-6  # nothing red in its rows: red and the next alike
+    assert not found[0].any()
+    assert not found[2].any()
+    assert not found[:, THINGS].any()
+    unsure = looked_up(rows, torch.full((3 * ROWS,), 0.95), seen, layout).unflatten(0, (-1, ROWS))
+    assert 0 < float(unsure[1, 0, 0]) < 0.9
 
 
 def test_the_loss_is_least_where_shares_are_right():

@@ -10,7 +10,7 @@ import pytest
 
 from langit.conditioning.cast import CAST
 from langit.conditioning.drawing import FILLS
-from langit.conditioning.glance import GLANCE
+from langit.conditioning.glance import LOOKED_UP
 from langit.training import Stage, load_recipe
 from langit.training.run import warmup_stable_decay
 from langit.types import InputError
@@ -29,8 +29,7 @@ def test_every_recipe_is_whole(path):
     picture, sketch = config.corpus.channels * volume, FILLS * volume
     sizes = config.transformer.patch_dim, config.transformer.out_dim
     if config.learns == "cast":
-        assert sizes == (CAST, CAST)
-        assert config.transformer.image_width == GLANCE
+        assert sizes == (CAST + LOOKED_UP, CAST)
         assert config.naming
     else:
         assert sizes in {(picture, picture), (picture + sketch + volume, picture)}

@@ -14,7 +14,7 @@ from langit.conditioning import CastCondition, FramesCondition, SourceCondition,
 from langit.conditioning.cast import CAST, NUM_NAMES, ROWS
 from langit.conditioning.drawing import FILLS, sketch_of
 from langit.conditioning.drift import anchored, drift_of
-from langit.conditioning.glance import GLANCE
+from langit.conditioning.glance import LOOKED_UP
 from langit.generate import Request, cast_clip, generate_all, plan, sample, stream
 from langit.packing import pack
 from langit.patches import Grid, to_patches
@@ -37,7 +37,7 @@ WHOLE = (Stage(4, 60, {"whole": 1.0}),)
 def casting(**changes):
     """A recipe that learns to cast."""
     base = tiny_training(stages=WHOLE, learns="cast", **changes)
-    return replace(base, transformer=replace(base.transformer, patch_dim=CAST, out_dim=CAST, image_width=GLANCE))
+    return replace(base, transformer=replace(base.transformer, patch_dim=CAST + LOOKED_UP, out_dim=CAST))
 
 
 def sketched(**changes):

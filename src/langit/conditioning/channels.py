@@ -5,7 +5,7 @@ Four channels tell which frames are known, the others hold the latents of a clip
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,8 @@ class Beside:
 
     channels: Tensor | None = None  # (N, channels of a patch)
     pictures: Text | None = None
+    looked_up: Callable[[Tensor, Tensor], Tensor] | None = None
+    """What noisy patches (N, P) at levels (N,) look up for themselves, (N, channels)."""
 
 
 def noisy_channels(noisy: Tensor, sigma: Tensor, cells: int) -> Tensor:

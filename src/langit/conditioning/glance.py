@@ -1,36 +1,38 @@
 """A glance at what is known of a picture: where in it each colour and each kind of thing is, told to the cast.
 
-A small network of convolutions names the latent cells of known frames (clean, or as noisy as a source enters). Of each latent frame
-and each name that is seen there it tells where: area, middle and spread. So a cast finds its things in a picture by their names,
-as words are looked up, and need not learn to see by itself. It is trained beside the cast, on what truly fills the cells.
+A small network of convolutions names the latent cells of known frames (clean, or as noisy as a source enters). Of each latent
+frame and each name it tells where that is seen: area, middle and spread. A row of a cast looks up its own names there
+(`looked_up`), so it finds its thing in the picture and need not learn to see by itself: states of patches or of names beside the
+prompt were not read after a thousand steps (dev/LOG.md). The network is trained beside the cast, on what truly fills the cells.
 """
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from langit.conditioning.cast import NUM_COLOURS, NUM_KINDS, NUM_NAMES
-from langit.packing import Layout, Text, bounds_of
-from langit.transformer.model import place_features
+from langit.conditioning.cast import NAMED, NUM_COLOURS, NUM_KINDS, NUM_NAMES, ROWS, THINGS
+from langit.packing import Layout
 
 WIDTH = 96
-OCTAVES = 5
-"""Of the time of a latent frame."""
-GLANCE = NUM_NAMES + 7 + 2 * OCTAVES
-"""Numbers of what is told of a name in a latent frame."""
+WHERE = 6
+"""Numbers that tell where a name is seen: square root of its area, middle and spread, across and down, and whether it is."""
+LOOKED_UP = 2 * WHERE
+"""Of a row of a cast: where its colour is, and where its kind."""
 DOUBT = 0.05
 """Share of a cell up to which a name is not told of it."""
 LEAST_AREA = 0.02
 """Of what is told, in half shorter sides squared: a ball of three pixels of 64."""
+SUREST = 0.05
+"""Noise level below which a row's names are no surer."""
 
 
 class Glance(nn.Module):
-    """Known channels (N, (C + 1) * cells) of clips' patches -> what stands for their pictures beside the prompts."""
+    """Known channels (N, (C + 1) * cells) of clips' patches -> where each name is seen."""
 
     def __init__(self, channels: int, side: int):
         super().__init__()
@@ -39,12 +41,9 @@ class Glance(nn.Module):
         self.second = nn.Conv2d(WIDTH, WIDTH, 3, padding=1)
         self.names = nn.Conv2d(WIDTH, NUM_NAMES + 2, 1)  # and one for nothing, of colours and of kinds
 
-    def forward(self, known: Tensor, layout: Layout) -> tuple[Text, Tensor]:
-        """What is told of each clip, one state (GLANCE,) of nothing first; and logits (N, names + 2, cells) of all patches."""
-        told: list[Tensor] = []
-        lengths: list[int] = []
-        logits = []
-        start = 0
+    def forward(self, known: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+        """Of all latent frames, clip after clip, (f, NUM_NAMES, WHERE); and logits (N, names + 2, cells) of all patches."""
+        seen, logits, start = [], [], 0
         for grid, run in groupby(layout.grids):
             clips = sum(1 for _ in run)
             end = start + clips * grid.num_patches
@@ -52,11 +51,28 @@ class Glance(nn.Module):
             frames = rearrange(known[start:end], "(b t y x) (c h w) -> (b t) c (y h) (x w)", **sizes)
             said = self.names(F.silu(self.second(F.silu(self.first(frames)))))
             logits.append(rearrange(said, "(b t) n (y h) (x w) -> (b t y x) n (h w)", **sizes))
-            states, counts = _told(said.detach(), frames[:, -1] < 1, grid.t)
-            told.append(states)
-            lengths += counts
+            seen.append(_where(said.detach(), frames[:, -1] < 1))
             start = end
-        return Text(torch.cat(told), bounds_of(lengths)), torch.cat(logits)
+        return torch.cat(seen), torch.cat(logits)
+
+
+def looked_up(rows: Tensor, sigma: Tensor, seen: Tensor, layout: Layout) -> Tensor:
+    """Noisy rows of casts (N, CAST) at levels (N,), where names are `seen` (f, NUM_NAMES, WHERE) -> (N, LOOKED_UP).
+
+    A thing is likely what its rows in all frames say that it is, by how noisy they are; the backdrop looks nothing up.
+    """
+    noise = sigma.clamp(min=SUREST)
+    evidence = rows[:, :NUM_NAMES] * ((1 - noise) * NAMED / noise.square())[:, None]
+    named = evidence.unflatten(0, (-1, ROWS))[:, :THINGS]  # (f, things, names)
+    frames = torch.tensor([(end - start) // ROWS for start, end in pairwise(layout.bounds)], device=rows.device)
+    clip = torch.arange(len(frames), device=rows.device).repeat_interleave(frames)
+    whole = named.new_zeros(len(frames), *named.shape[1:]).index_add(0, clip, named)[clip]
+    found = []
+    for likely, where in zip(
+        whole.split([NUM_COLOURS, NUM_KINDS], -1), seen.split([NUM_COLOURS, NUM_KINDS], 1), strict=True
+    ):
+        found.append(torch.einsum("fkn,fns->fks", likely.softmax(-1), where))
+    return F.pad(torch.cat(found, -1), (0, 0, 0, ROWS - THINGS)).flatten(0, 1)
 
 
 def naming_loss(logits: Tensor, fills: Tensor) -> Tensor:
@@ -70,10 +86,10 @@ def naming_loss(logits: Tensor, fills: Tensor) -> Tensor:
     return loss
 
 
-def _told(logits: Tensor, known: Tensor, num_frames: int) -> tuple[Tensor, list[int]]:
-    """Logits (B * t, names + 2, h, w), which cells are known (B * t, h, w) -> states (n, GLANCE), how many to each clip."""
+def _where(logits: Tensor, known: Tensor) -> Tensor:
+    """Logits (f, names + 2, h, w), which cells are known (f, h, w) -> (f, NUM_NAMES, WHERE), 0 where a name is not seen."""
     colours, kinds = (part.softmax(1)[:, :-1] for part in logits.split([NUM_COLOURS + 1, NUM_KINDS + 1], 1))
-    shares = (torch.cat([colours, kinds], 1) - DOUBT).clamp(min=0) * known[:, None]  # (B * t, names, h, w)
+    shares = (torch.cat([colours, kinds], 1) - DOUBT).clamp(min=0) * known[:, None]  # (f, names, h, w)
     height, width = shares.shape[2:]
     half = min(height, width) / 2
     y = (torch.arange(height, device=shares.device) + 0.5 - height / 2) / half
@@ -84,13 +100,5 @@ def _told(logits: Tensor, known: Tensor, num_frames: int) -> tuple[Tensor, list[
     spread_x = (weights * (x - middle_x[..., None, None]).square()).sum((2, 3)).sqrt()
     spread_y = (weights * (y[:, None] - middle_y[..., None, None]).square()).sum((2, 3)).sqrt()
     area = cells / half**2
-    whole = known.float().mean((1, 2))[:, None].expand_as(area)
-    where = torch.stack([torch.ones_like(area), area.sqrt(), middle_x, middle_y, spread_x, spread_y, whole], -1)
-    frame = torch.arange(len(shares), device=shares.device) % num_frames
-    time = place_features(F.pad((frame / 8.0)[:, None], (0, 2)), OCTAVES)[:, : 2 * OCTAVES]
-    names = torch.eye(NUM_NAMES, device=shares.device).expand(len(shares), -1, -1)
-    states = torch.cat([2 * names, 2 * where, time[:, None].expand(-1, NUM_NAMES, -1)], -1)
-    seen = (area > LEAST_AREA).unflatten(0, (-1, num_frames))
-    states = states.unflatten(0, (-1, num_frames))
-    parts = [torch.cat([one.new_zeros(1, GLANCE), one[some]]) for one, some in zip(states, seen, strict=True)]
-    return torch.cat(parts), [len(part) for part in parts]
+    where = torch.stack([area.sqrt(), middle_x, middle_y, spread_x, spread_y, torch.ones_like(area)], -1)
+    return where * (area > LEAST_AREA)[..., None]

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from langit.catalog import load_bundle
 from langit.catalog.bundle import Bundle, BundleConfig, save_bundle
 from langit.catalog.find import find_model
-from langit.conditioning.glance import Glance, naming_loss
+from langit.conditioning.glance import Glance, looked_up, naming_loss
 from langit.flow import add_noise, velocity_loss
 from langit.generate import Request, generate_all, plan
 from langit.media import contact_sheet, write
@@ -115,14 +115,14 @@ class Model(nn.Module):
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Over the patches that are not held, by weight: mean squared velocity error (`flow.velocity_loss`), and naming's."""
         noisy = add_noise(batch.patches, batch.noise, batch.sigma)
-        text = self.text(batch.tokens)
+        text, entering = self.text(batch.tokens), batch.entering(noisy)
         if self.glance is not None:
             assert batch.known is not None
             assert batch.pictures is not None
-            pictures, said = self.glance(batch.known, batch.pictures)
-            text = dataclasses.replace(text, pictures=pictures)
+            seen, said = self.glance(batch.known, batch.pictures)
+            entering = torch.cat([noisy, looked_up(noisy, batch.sigma, seen, batch.layout)], 1)
         states: list[Tensor] = []
-        prediction = self.transformer(batch.entering(noisy), batch.sigma, batch.layout, text, states)
+        prediction = self.transformer(entering, batch.sigma, batch.layout, text, states)
         kind = self.transformer.config.prediction
         error = velocity_loss(noisy, batch.patches, batch.noise, prediction.float(), batch.sigma, kind)
         weight = batch.weight / batch.weight.sum().clamp(min=1)
@@ -275,7 +275,6 @@ def make_optimizers(config: TrainingConfig, model: Model, team: Team = ALONE) ->
         "positions",
         "near.words",
         "naming.out",
-        "image_in.linear_in",
         *of_detail,
     )
     ends = ("table", *(f"{name}.weight" for name in places))

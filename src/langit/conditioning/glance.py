@@ -59,7 +59,8 @@ class Glance(nn.Module):
 def looked_up(rows: Tensor, sigma: Tensor, seen: Tensor, layout: Layout) -> Tensor:
     """Noisy rows of casts (N, CAST) at levels (N,), where names are `seen` (f, NUM_NAMES, WHERE) -> (N, LOOKED_UP).
 
-    A thing is likely what its rows in all frames say that it is, by how noisy they are; the backdrop looks nothing up.
+    A thing is likely what its rows in all frames say that it is, by how noisy they are; the backdrop looks nothing up. What
+    is found counts by the square of the level: a row with little noise knows better.
     """
     noise = sigma.clamp(min=SUREST)
     evidence = rows[:, :NUM_NAMES] * ((1 - noise) * NAMED / noise.square())[:, None]
@@ -72,7 +73,8 @@ def looked_up(rows: Tensor, sigma: Tensor, seen: Tensor, layout: Layout) -> Tens
         whole.split([NUM_COLOURS, NUM_KINDS], -1), seen.split([NUM_COLOURS, NUM_KINDS], 1), strict=True
     ):
         found.append(torch.einsum("fkn,fns->fks", likely.softmax(-1), where))
-    return F.pad(torch.cat(found, -1), (0, 0, 0, ROWS - THINGS)).flatten(0, 1)
+    told = F.pad(torch.cat(found, -1), (0, 0, 0, ROWS - THINGS)).flatten(0, 1)
+    return told * sigma.square()[:, None]
 
 
 def naming_loss(logits: Tensor, fills: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ MOVING = ("rolls", "slides", "rolls_down", "falls", "flies")
 AIRBORNE = ("flies", "swings", "rolls_down", "falls", "bounces")
 LIKE_OTHERS = {"cone": 200, "pyramid": 200, "egg": 250}
 """Pixels that it takes to tell a cone from a pyramid, and an egg from a ball."""
-UNEVEN = 16.0  # levels by which a thing's pixels would change otherwise than all alike, were it metal or were it not
+UNEVEN = 20.0  # levels by which a thing's pixels would change otherwise than all alike, were it metal or were it not
 LONGER = 1.15  # times its shorter axis, that an egg must look long in some frames
 FEWEST_PIXELS, CLEAR_FRAMES = 40, 4  # of a thing that is told; in so many frames
 STANDS_OUT, MOST = 15.0, 0.5  # levels between pixels of a thing and what mostly is about it; of so many of its pixels

@@ -51,6 +51,7 @@ CONCERNS: dict[str, Concern] = {
         1.0,
         (
             ("the thing has another shape", LOOKS),
+            ("in flight a cube shows its lid, then its floor: its middle is not that of its pixels", ("*, parabola*",)),
             ("what does it is another thing", DEEDS),
             ("what comes back is another thing", (*IDENTITY, RETURN)),
         ),

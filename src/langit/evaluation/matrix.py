@@ -1,7 +1,5 @@
 """Only the right measure moves: every kind of damage against every measure, at one strength each.
 
-    | damage | measure | before | after | tolerances | why it may move |
-
 A kind of damage is done to the simulator's own clips of every task, all measures are read of them before and after, and a
 measure that moves by more than its tolerance must be one that the damage rightly concerns: `concerns` lists these, with the
 reason. All others must stay where they are, and a test holds them to it.
@@ -9,7 +7,6 @@ reason. All others must stay where they are, and a test holds them to it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -36,14 +33,14 @@ class Cell:
     """The reason for which the damage may move the measure; empty where it must not."""
 
     @property
-    def moved(self) -> float:
-        """By how many of its tolerances."""
-        return math.inf if self.after is None else abs(self.after - self.before) / TOLERANCE[self.unit]
+    def has_moved(self) -> bool:
+        """Whether it is beyond its tolerance."""
+        return self.after is None or abs(self.after - self.before) > TOLERANCE[self.unit]
 
     @property
     def is_as_told(self) -> bool:
         """Whether it stayed where it was, or may move."""
-        return bool(self.why) or self.moved <= 1
+        return bool(self.why) or not self.has_moved
 
 
 def matrix(

@@ -106,7 +106,7 @@ def _velocity_readings(of_task: dict[str, list[Examined]]) -> list[Reading]:
         readings.append(reading(PART, f"things followed, {task}", "", "higher", found, why=why))
         errors = [velocity_error(clip) for clip in of_task[task]]
         readings.append(reading(PART, name, "m/s", "lower", errors, why=why))
-        for how, biased in (("in PhyWorld's units", False), ("as PhyWorld reads", True)):
+        for how, biased in (("in units of PhyWorld", False), ("as PhyWorld reads", True)):
             errors = [velocity_error(clip, in_units=True, biased=biased) for clip in of_task[task]]
             readings.append(
                 reading(PART, f"{name} ({how})", "units/s", "lower", errors, published=f"PhyWorld {published}", why=why)

@@ -61,7 +61,7 @@ def write_report(outcome: Outcome, about: dict[str, Any], output: Path) -> Path:
         "seconds": {name: round(value, 1) for name, value in outcome.seconds.items()},
         "rows": [asdict(row) for row in outcome.rows],
         "curves": [_without_nan(asdict(one)) for one in outcome.curves],
-        "matrix": [{**asdict(one), "is_as_told": one.is_as_told} for one in outcome.cells],
+        "matrix": [{**asdict(one), "has_moved": one.has_moved, "is_as_told": one.is_as_told} for one in outcome.cells],
         "examined": [clip.name for clip in outcome.clips],
     }
     write_aside(output / "report.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
@@ -169,7 +169,7 @@ def _cell(cell: Cell | None) -> str:
     after = "nothing to read" if cell.after is None else f"{cell.after:.3g}"
     told = f"{cell.kind} at {cell.strength:g}: {cell.name} from {cell.before:.3g} to {after} {cell.unit}"
     title = html.escape(f"{told} ({cell.why})" if cell.why else told, quote=True)
-    mark = "&middot;" if cell.moved <= 1 else "moves" if cell.why else "<b>MOVES</b>"
+    mark = "&middot;" if not cell.has_moved else "moves" if cell.why else "<b>MOVES</b>"
     return f'<td title="{title}">{mark}'
 
 

@@ -30,7 +30,7 @@ def recoloured(scene: Scene) -> Scene:
 
 
 def reshaped(scene: Scene) -> Scene:
-    """The thing that acts is a cube, or a ball if it was one, and goes its way upright."""
+    """The thing that acts is a cube, or a ball if it was a cube, and goes its way upright."""
     actor = scene.actors[0]
     thing, quaternions = scene.things[actor], scene.trajectory.quaternions.copy()
     quaternions[:, actor] = UPRIGHT

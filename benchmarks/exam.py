@@ -68,6 +68,19 @@ def table(found: dict) -> str:
         strengths = ", ".join(f"{value:.2g}" for value in curve["strengths"])
         values = ", ".join("none" if value is None else f"{value:.3g}" for value in curve["values"])
         lines.append(f"| {curve['kind']} | {curve['task']} | {curve['name']} | {strengths} | {values} |")
+    lines += [
+        "",
+        "## And nothing else moves",
+        "",
+        "Every kind of damage against every measure, beyond its tolerance.",
+        "",
+    ]
+    lines += ["| damage | at | measures | rightly moved | and should not have |", "|---|---|---|---|---|"]
+    for kind in dict.fromkeys(cell["kind"] for cell in found["matrix"]):
+        cells = [cell for cell in found["matrix"] if cell["kind"] == kind]
+        astray = ", ".join(cell["name"] for cell in cells if not cell["is_as_told"]) or "none"
+        rightly = ", ".join(cell["name"] for cell in cells if cell["has_moved"] and cell["is_as_told"])
+        lines.append(f"| {kind} | {cells[0]['strength']:g} | {len(cells)} | {rightly} | {astray} |")
     return "\n".join(lines) + "\n"
 
 

@@ -505,7 +505,7 @@ def evaluate(
     quick: Annotated[bool, typer.Option("--quick", help="The same report from few clips, in minutes.")] = False,
     count: Annotated[
         int | None,
-        typer.Option(min=1, max=1000, help="Clips of every task.", show_default="24; 4 if quick", metavar="COUNT"),
+        typer.Option(min=1, max=1000, help="Clips of every task.", show_default="24; 3 if quick", metavar="COUNT"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed asks the same.", metavar="NUMBER")] = 0,
     threads: Threads = 0,

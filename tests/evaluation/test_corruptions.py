@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from langit.evaluation.corruptions import CORRUPTIONS, corrupt
+from langit.evaluation.restaged import RESTAGED
+from langit.evaluation.scenes import Length, make_scene
+from langit.simulator.render import render
+from langit.simulator.world import Scene
 from langit.types import InputError
 
 KINDS = tuple(CORRUPTIONS)
@@ -45,24 +51,6 @@ def test_damage_grows_with_strength(kind):
     assert damage[2] > 1.2 * damage[0]
 
 
-def test_damage_to_a_thing_stays_where_the_thing_is_or_goes():
-    frames, masks = clip()
-    changed = (corrupt(frames, "recolour", 1, masks=masks) != frames).any(-1)
-    grown = np.pad(masks, ((0, 0), (1, 1), (1, 1)))
-    near = np.zeros_like(masks)
-    for dy in (0, 1, 2):
-        for dx in (0, 1, 2):
-            near |= grown[:, dy : dy + 32, dx : dx + 32]
-    assert not (changed & ~near).any()
-
-
-def test_what_vanishes_leaves_the_background():
-    frames, masks = clip()
-    gone = corrupt(frames, "vanish", 0.5, masks=masks)
-    assert np.array_equal(gone[:6], frames[:6])
-    assert (gone[6:, :, :, 0] < 100).all()
-
-
 def test_time_and_sides_are_turned():
     frames, _ = clip()
     assert np.array_equal(corrupt(frames, "reverse", 1), frames[::-1])
@@ -83,4 +71,26 @@ def test_what_makes_no_sense_is_refused():
     with pytest.raises(InputError, match="from 0 to 1, not 2"):
         corrupt(frames, "blur", 2)
     with pytest.raises(InputError, match="needs the masks"):
-        corrupt(frames, "vanish", 0.5)
+        corrupt(frames, "teleport", 0.5)
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return make_scene("collision", 0, 0, Length(9, 8.0))
+
+
+@pytest.mark.parametrize("kind", RESTAGED)
+def test_damage_to_a_scene_grows_with_strength_and_begins_from_nothing(kind, scene):
+    frames = render([scene], 32, 32, truth=False)[0][0].astype(int)
+    damage = [np.abs(RESTAGED[kind](scene, strength, 32, 32) - frames).mean() for strength in (0.0, 0.5, 1.0)]
+    assert damage[0] < 1 < 1 + damage[1] < 1 + damage[2]
+
+
+def test_what_vanishes_leaves_no_shadow_and_nothing_else_is_touched(scene):
+    frames, truth = render([scene], 32, 32)[0]
+    gone = RESTAGED["vanish"](scene, 0.5, 32, 32)
+    assert np.array_equal(gone[:4], frames[:4])
+    alone = replace(scene, actors=(1,))
+    empty = RESTAGED["vanish"](alone, 1.0, 32, 32)
+    assert not np.array_equal(empty[0][truth.segmentation[0] == 3], frames[0][truth.segmentation[0] == 3])
+    assert np.array_equal(empty[0][truth.segmentation[0] == 2], frames[0][truth.segmentation[0] == 2])

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from langit.catalog import Bundle
 from langit.cli import app
 from langit.evaluation.commands import evaluate_clips
+from langit.evaluation.concerns import CONCERNS
 from langit.evaluation.exam import Outcome, Settings, examine, windows_to_make
 from langit.evaluation.footage import read_folder
 from langit.evaluation.papers import NAMES, Form
@@ -21,7 +22,7 @@ from langit.evaluation.statistics import Estimate
 from langit.simulator.export import export_clips
 from langit.types import InputError
 
-SMALL = Settings(count=1, pairs=1, curve_clips=1)
+SMALL = Settings(count=1, pairs=1, curve_clips=1, matrix_clips=1)
 
 
 class Stopped(Exception):
@@ -81,6 +82,8 @@ def test_the_report_says_all_and_stands_alone(stopped_and_taken_up):
     assert found["weights"] == "abc"
     assert len(found["rows"]) == len(outcome.rows)
     assert found["curves"]
+    assert {cell["kind"] for cell in found["matrix"]} == set(CONCERNS)
+    assert text.count("And nothing else moves") == 1
 
 
 def test_the_terminals_table_keeps_its_brackets_and_its_reasons(stopped_and_taken_up):

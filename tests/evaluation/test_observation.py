@@ -12,6 +12,7 @@ from langit.evaluation.observation import Observation, observe
 from langit.evaluation.observation.backdrop import flow
 from langit.evaluation.prompt_following import chance, score, shares
 from langit.evaluation.prompts import expectation_of, sight_of
+from langit.evaluation.restaged import RESTAGED
 from langit.simulator.plans import plan
 from langit.simulator.render import render
 from langit.types import InputError
@@ -108,19 +109,18 @@ def test_a_mirrored_clip_is_seen_mirrored(clips, seen):
 
 
 def test_what_vanishes_is_not_seen_after(clips):
-    frames, truth, facts, _ = clips[0]
-    masks = truth.segmentation == 2
+    *_, facts, sight = clips[0]
     late = []
     for strength in (0.0, 0.3, 0.6):
-        damaged = observe(corrupt(frames, "vanish", strength, masks=masks), 8.0)
+        damaged = observe(RESTAGED["vanish"](sight.scene, strength, 64, 64), 8.0)
         mine = [track for track in damaged.tracks if track.colour == facts.things[0].colour]
         late.append(int(max((track.visible.sum() for track in mine), default=0)))
     assert late[0] > late[1] > late[2]
 
 
 def test_a_recoloured_thing_is_followed_and_its_colours_told(clips):
-    frames, truth, *_ = clips[0]
-    damaged = observe(corrupt(frames, "recolour", 0.3, masks=truth.segmentation == 2), 8.0)
+    frames, *_, sight = clips[0]
+    damaged = observe(RESTAGED["recolour"](sight.scene, 0.3, 64, 64), 8.0)
     colours = {value for track in damaged.tracks for value in track.colours_seen if value >= 0}
     before = {value for track in observe(frames, 8.0).tracks for value in track.colours_seen if value >= 0}
     assert len(colours) > len(before)

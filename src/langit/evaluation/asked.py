@@ -36,10 +36,10 @@ MOVING = ("rolls", "slides", "rolls_down", "falls", "flies")
 AIRBORNE = ("flies", "swings", "rolls_down", "falls", "bounces")
 LIKE_OTHERS = {"cone": 200, "pyramid": 200, "egg": 250}
 """Pixels that it takes to tell a cone from a pyramid, and an egg from a ball."""
-UNEVEN = 16.0  # levels by which a thing's pixels would change otherwise than all alike, were it metal or were it not
+UNEVEN = 20.0  # levels by which a thing's pixels would change otherwise than all alike, were it metal or were it not
 LONGER = 1.15  # times its shorter axis, that an egg must look long in some frames
 FEWEST_PIXELS, CLEAR_FRAMES = 40, 4  # of a thing that is told; in so many frames
-STANDS_OUT = 15.0  # levels of colour between a thing and what is about it on the screen
+STANDS_OUT, MOST = 15.0, 0.5  # levels between pixels of a thing and what mostly is about it; of so many of its pixels
 ABOUT = 3  # pixels
 ASIDE, DEEPER = 0.20, 1.8  # of the frame, metres: of a relation (told from 0.15 and 1.0 on)
 UNHIDDEN = 0.65  # of a thing, that is seen in the first frame where a relation is asked
@@ -48,7 +48,7 @@ ALOFT = 0.3  # metres over the ground, from which on nothing tells how far away 
 TRAVEL, DROP, FLIGHT, RISE, STRUCK = 1.0, 0.8, 1.4, 0.3, 0.6  # metres, and metres per second of what is hit
 HIDDEN_FRAMES = 3
 SHIFT = 6.0  # pixels that a camera that stays would see a moving thing go
-CLEARER = 1.7  # times the other component of its velocity, of the direction in which something moves
+CLEARER = 2.0  # times the other component of its velocity, of the direction in which something moves
 TURNING = 5.0  # levels that a turning thing's pixels change from frame to frame
 OPENING_FRAMES = (0, 3, 6)  # that show the side of the light
 SHADOW_REACH = 0.6  # times what casts it, of a shadow's way aside: that of a high light lies beneath its thing
@@ -116,18 +116,21 @@ class Sight:
 
 
 def stands_out(sight: Sight, k: int) -> bool:
-    """Whether a thing is well seen in some frames, and has another colour than what is about it there."""
+    """Whether a thing is well seen in some frames, and most of it has another colour than what is about it there.
+
+    That is the middle colour, not the mean: a dark shadow beside a mirror of the snow does not make it stand out."""
     clear = (sight.pixels[:, k] >= FEWEST_PIXELS) & (sight.visible_share[:, k] > 0.6)
     if clear.sum() < CLEAR_FRAMES:
         return False
-    apart = []
+    shares = []
     for frame in sight.best(k):
         mask = sight.mask(k)[frame]
         about = ndimage.binary_dilation(mask, iterations=ABOUT) & ~mask
         if about.any():
             colours = sight.frames[frame].astype(np.float64)
-            apart.append(np.abs(colours[mask].mean(0) - colours[about].mean(0)).mean())
-    return not apart or float(np.mean(apart)) >= STANDS_OUT
+            apart = np.abs(colours[mask] - np.median(colours[about], 0)).mean(-1)
+            shares.append(float((apart >= STANDS_OUT).mean()))
+    return not shares or float(np.mean(shares)) >= MOST
 
 
 def tells_size(sight: Sight, k: int) -> bool:

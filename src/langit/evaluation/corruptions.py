@@ -1,6 +1,7 @@
 """Deliberate damage to clips, at graded strength: what the measures of the exam must notice, each its own kind.
 
-`corrupt(frames, kind, strength)` leaves a clip as it is at strength 0 and damages it fully at 1. Damage to a thing needs
+`corrupt(frames, kind, strength)` leaves a clip as it is at strength 0 and damages it fully at 1. (Damage that
+is done to the scene, and rendered, is in `restaged`; what each kind may move, in `concerns`.) Damage to a thing needs
 to know where it is: it takes the thing's mask from whoever has it, such as the simulator's truth.
 """
 
@@ -17,20 +18,16 @@ from scipy import ndimage
 from langit.types import Frames, InputError
 
 Kind = Literal[
-    "recolour", "reshape", "vanish", "teleport", "freeze", "reverse", "mirror", "shuffle", "flicker", "jitter", "blur", "noise",
-    "darken", "upside_down", "drift", "seam",
+    "teleport", "freeze", "reverse", "mirror", "shuffle", "flicker", "jitter", "blur", "noise", "drift", "seam",
 ]  # fmt: skip
 Masks = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """What a kind of damage does and what it must lower."""
+    """What a kind of damage does."""
 
     apply: Callable[[NDArray[np.float32], Masks, float, np.random.Generator], NDArray[np.float32]]
-    hurts: tuple[str, ...]
-    """Attributes of prompt following, or "stability", "physics", "permanence"."""
-    spares: tuple[str, ...]
     needs_masks: bool = False
 
 
@@ -58,45 +55,6 @@ def corrupt(
     else:
         damaged = corruption.apply(pixels, given, strength, np.random.default_rng(seed))
     return np.rint(np.clip(damaged, 0, 1) * 255).astype(np.uint8)
-
-
-def _recolour(
-    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Turns the hue of the thing by a third of the circle, in the last `strength` of the frames."""
-    turned = np.where(_soft(masks)[..., None] > 0.5, frames[..., [2, 0, 1]], frames)
-    late = _late(len(frames), strength)
-    return np.where(late[:, None, None, None], turned, frames)
-
-
-def _reshape(
-    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Squeezes the thing to `1 - strength / 2` of its width and fills what is freed with what is beside it."""
-    clean = _without(frames, masks)
-    moved = np.empty_like(frames)
-    factor = 1 / (1 - strength / 2)
-    for t, mask in enumerate(masks):
-        if not mask.any():
-            moved[t] = frames[t]
-            continue
-        middle = float(np.flatnonzero(mask.any(0)).mean())
-        columns = middle + (np.arange(mask.shape[1]) - middle) * factor
-        rows, at = np.meshgrid(np.arange(mask.shape[0]), columns, indexing="ij")
-        share = ndimage.map_coordinates(mask.astype(np.float32), [rows, at], order=1, mode="constant")[..., None]
-        thing = np.stack(
-            [ndimage.map_coordinates(frames[t, ..., c], [rows, at], order=1, mode="nearest") for c in range(3)], -1
-        )
-        moved[t] = clean[t] + (thing - clean[t]) * share
-    return moved
-
-
-def _vanish(
-    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Takes the thing out of the last `strength` of the frames."""
-    late = _late(len(frames), strength)
-    return np.where(late[:, None, None, None], _without(frames, masks), frames)
 
 
 def _teleport(
@@ -178,29 +136,6 @@ def _noise(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.r
     return frames + 0.25 * strength * rng.standard_normal(frames.shape).astype(np.float32)
 
 
-def _darken(
-    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Day to night: less light, and bluer."""
-    return np.asarray(frames * (1 - strength * np.array([0.82, 0.75, 0.55], np.float32)), np.float32)
-
-
-def _upside_down(
-    frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Gravity reversed: the thing's ups and downs are turned over about its path's middle; at half strength gone."""
-    seen = np.flatnonzero(masks.any((1, 2)))
-    if not len(seen):
-        return frames
-    clean, moved = _without(frames, masks), frames.copy()
-    rows = np.array([ndimage.center_of_mass(masks[t])[0] for t in seen])
-    for t, row in zip(seen, rows, strict=True):
-        shift = round(strength * (float(rows.max() + rows.min()) - 2 * row))
-        mask, thing = (_shifted(each, shift, 0) for each in (_grown(masks[t]), frames[t]))
-        moved[t] = np.where(mask[..., None], thing, clean[t])
-    return moved
-
-
 def _drift(frames: NDArray[np.float32], masks: Masks, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Colours that go steadily, by up to a fifth of the range, towards a warm grey."""
     share = 0.4 * strength * np.linspace(0, 1, len(frames), dtype=np.float32)[:, None, None, None]
@@ -219,17 +154,8 @@ def _seam_in_the_middle(
     return _seam(frames, strength, len(frames) // 2)
 
 
-def _late(num_frames: int, strength: float) -> Masks:
-    late: Masks = np.arange(num_frames) >= num_frames - round(num_frames * strength)
-    return late
-
-
 def _grown(mask: Masks) -> Masks:
     return np.asarray(ndimage.binary_dilation(mask, np.ones((3, 3), bool)))
-
-
-def _soft(masks: Masks) -> NDArray[np.float32]:
-    return np.asarray(ndimage.binary_dilation(masks, np.ones((1, 3, 3), bool)), np.float32)
 
 
 def _shifted(picture: NDArray[np.generic], shift: int, axis: int = 1) -> NDArray[np.generic]:
@@ -251,25 +177,16 @@ def _without(frames: NDArray[np.float32], masks: Masks) -> NDArray[np.float32]:
     return np.where(free[..., None], frames, background[None]).astype(np.float32)
 
 
-_THINGS = ("count", "colour", "shape", "material", "size")
-_SCENE = ("camera", "light", "ground")
 CORRUPTIONS: dict[str, Corruption] = {
-    "recolour": Corruption(_recolour, ("colour",), ("camera", "light", "ground"), True),
-    "reshape": Corruption(_reshape, ("shape",), ("colour", "light", "ground"), True),
-    "vanish": Corruption(_vanish, ("permanence", "count"), ("light", "ground"), True),
-    "teleport": Corruption(_teleport, ("physics", "permanence"), ("colour", "light", "ground"), True),
-    "freeze": Corruption(_freeze, ("event", "direction"), ("colour", "shape", "light", "ground")),
-    "reverse": Corruption(_reverse, ("direction", "order", "event"), ("colour", "shape", "light", "ground")),
-    "mirror": Corruption(
-        _mirror, ("direction", "relation", "light_side"), ("count", "colour", "shape", "light", "ground")
-    ),
-    "shuffle": Corruption(_shuffle, ("event", "order", "physics"), ("colour", "light", "ground")),
-    "flicker": Corruption(_flicker, ("stability",), ("count", "direction", "ground")),
-    "jitter": Corruption(_jitter, ("stability", "physics"), ("colour", "light", "ground")),
-    "blur": Corruption(_blur, ("shape", "material"), ("light",)),
-    "noise": Corruption(_noise, ("stability", "material"), ("light",)),
-    "darken": Corruption(_darken, ("light",), ("direction",)),
-    "drift": Corruption(_drift, ("stability",), ("count", "direction", "ground")),
-    "seam": Corruption(_seam_in_the_middle, ("stability",), ("count", "direction", "ground")),
-    "upside_down": Corruption(_upside_down, ("physics", "event"), ("colour", "light", "ground"), True),
+    "teleport": Corruption(_teleport, needs_masks=True),
+    "freeze": Corruption(_freeze),
+    "reverse": Corruption(_reverse),
+    "mirror": Corruption(_mirror),
+    "shuffle": Corruption(_shuffle),
+    "flicker": Corruption(_flicker),
+    "jitter": Corruption(_jitter),
+    "blur": Corruption(_blur),
+    "noise": Corruption(_noise),
+    "drift": Corruption(_drift),
+    "seam": Corruption(_seam_in_the_middle),
 }

@@ -24,6 +24,7 @@ from langit.evaluation import distribution, expectation, following, permanence, 
 from langit.evaluation.curves import WATCHED, Curve, curves
 from langit.evaluation.expectation import Surprise, surprise
 from langit.evaluation.footage import Examined
+from langit.evaluation.matrix import Cell, matrix
 from langit.evaluation.papers import NAMES, Form, Paper, answer, set_papers
 from langit.evaluation.prompts import make_prompts
 from langit.evaluation.scenes import Length
@@ -39,6 +40,7 @@ BATCH = 4  # clips made in one pack
 FORMAT = 1
 SECONDS_PER_CLIP = 0.15  # of rendering and of measuring, for the time that is told first
 SECONDS_PER_CURVE = 0.6  # and clip
+SECONDS_OF_MATRIX = 30  # for a clip of every task
 FEWEST_REAL = 24  # real clips that the distribution is held against
 
 
@@ -49,7 +51,8 @@ class Settings:
     count: int = 24  # clips of every task, and four times as many of scenes of the test split
     pairs: int = 24  # of every violation
     seed: int = 0
-    curve_clips: int = 4  # simulated clips that each kind of corruption is tried on
+    curve_clips: int = 4  # simulated clips that each kind of corruption is tried on, at graded strength
+    matrix_clips: int = 2  # of every task, on which each kind is held against every measure
 
     def __post_init__(self) -> None:
         for name in ("count", "pairs"):
@@ -57,7 +60,7 @@ class Settings:
                 raise InputError(f"A {name} of {getattr(self, name)} was asked for; give 1 to 1000.")
 
 
-QUICK = Settings(count=3, pairs=3, curve_clips=1)
+QUICK = Settings(count=3, pairs=3, curve_clips=1, matrix_clips=1)
 
 OnProgress = Callable[[str, int, int], None]
 """(what is being done, how much is done, of how much)."""
@@ -86,6 +89,7 @@ class Outcome:
     own: tuple[Examined, ...]  # the simulator's
     surprises: tuple[Surprise, ...]
     curves: tuple[Curve, ...] = ()
+    cells: tuple[Cell, ...] = ()  # damage against every measure
     seconds: dict[str, float] = field(default_factory=dict)  # making, measuring
 
 
@@ -108,8 +112,9 @@ def examine(bundle: Bundle, output: Path, settings: Settings, on_progress: OnPro
     _look(own, "looking at the simulator's clips", on_progress)
     rows = _rows(readings, measure(own, [], unable) + distribution.measure(real[1::2], real[::2]))
     drawn_curves = curves(papers, real, settings.curve_clips, on_progress)
+    cells = matrix(papers, settings.matrix_clips, on_progress)
     seconds = {"making": made - started, "measuring": measured - made}
-    return Outcome(rows, tuple(clips), tuple(own), tuple(surprises), drawn_curves, seconds)
+    return Outcome(rows, tuple(clips), tuple(own), tuple(surprises), drawn_curves, cells, seconds)
 
 
 def examine_clips(clips: Sequence[Examined], on_progress: OnProgress) -> Outcome:
@@ -117,7 +122,7 @@ def examine_clips(clips: Sequence[Examined], on_progress: OnProgress) -> Outcome
     started = time.process_time()
     _look(clips, "looking at the clips", on_progress)
     rows = _rows(measure(clips, [], {}) + distribution.measure([clip.frames for clip in clips], []), [])
-    return Outcome(rows, tuple(clips), (), (), (), {"measuring": time.process_time() - started})
+    return Outcome(rows, tuple(clips), (), (), (), (), {"measuring": time.process_time() - started})
 
 
 def measure(clips: Sequence[Examined], surprises: Sequence[Surprise], unable: dict[str, str]) -> list[Reading]:
@@ -162,6 +167,7 @@ def expected_seconds(bundle: Bundle, output: Path, settings: Settings) -> float:
     papers, _ = set_papers(form, settings.count, settings.seed)
     pairs = settings.pairs * len(KINDS) - len(_known_surprises(output))
     looking = len(papers) * 2 * SECONDS_PER_CLIP + settings.curve_clips * len(WATCHED) * SECONDS_PER_CURVE
+    looking += settings.matrix_clips * SECONDS_OF_MATRIX
     return windows_to_make(output, form, settings) * one + pairs * one * 8 / steps + looking
 
 

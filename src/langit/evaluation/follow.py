@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import wraps
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from langit.evaluation.footage import Examined
 from langit.evaluation.observation import Track
+from langit.evaluation.outline import fitted
 from langit.simulator.world import Array
 
 EDGE = 0.6  # pixels
 LOSS = 0.25  # of its usual area
+ROUND = 1.15  # times its height, that a ball may be wide, and the other way round
 NEAR = 0.1  # of the frame: what stands as near to a true place may be that thing, whatever its colour
 
 
@@ -33,6 +38,42 @@ class Followed:
         return bool(self.visible.any())
 
 
+def _once(reading: Callable[[Examined, int], Followed]) -> Callable[[Examined, int], Followed]:
+    """The reading of a clip's thing, kept as long as the clip."""
+    kept: WeakKeyDictionary[Examined, dict[int, Followed]] = WeakKeyDictionary()
+
+    @wraps(reading)
+    def read(clip: Examined, thing: int) -> Followed:
+        known = kept.setdefault(clip, {})
+        if thing not in known:
+            known[thing] = reading(clip, thing)
+        return known[thing]
+
+    return read
+
+
+@_once
+def pinpoint(clip: Examined, thing: int) -> Followed:
+    """As `follow`; a ball where its centre is projected, by its outline, in frames that show it whole."""
+    followed = follow(clip, thing)
+    frames = np.flatnonzero(followed.whole)
+    if clip.told.things[thing].shape != "ball" or not len(frames) or not _is_round(clip, followed, frames):
+        return followed
+    x, y = followed.x.copy(), followed.y.copy()
+    view = clip.told.camera.vertical_fov
+    x[frames], y[frames] = fitted(clip.frames[frames], x[frames], y[frames], followed.area[frames], view)
+    return replace(followed, x=x, y=y)
+
+
+def _is_round(clip: Examined, followed: Followed, frames: NDArray[np.intp]) -> bool:
+    """Whether a thing is about as wide as it is high in those frames, on the whole."""
+    height, width = clip.told.size
+    boxes = np.stack([clip.observation.tracks[followed.track[frame]].boxes[frame] for frame in frames])
+    aspect = np.median((boxes[:, 2] - boxes[:, 0]) * width / ((boxes[:, 3] - boxes[:, 1]) * height))
+    return bool(1 / ROUND < aspect < ROUND)
+
+
+@_once
 def follow(clip: Examined, thing: int) -> Followed:
     """The tracks of the thing's colour, and those that begin where it is, put together: at each frame the one
     nearest to where it was last."""

@@ -4,9 +4,10 @@ Places on the screen become metres at the true distance from the camera (the sce
 faces). Velocities are differences of neighbouring frames, of the truth as of the clip.
 
 The velocity error is that of PhyWorld (arXiv 2411.02385): the mean distance between the velocities seen and the true
-ones, over frames and things. Twice: unbiased, and as theirs is read (pixel i of S drawn at i / (S - 1) and read at i /
-S, which makes every speed (S - 1) / S of what it is). Their units are those of their world and their clips have 32
-frames of 128x128 at 10 fps with 3 frames given: their figures stand beside ours, not against them.
+ones, over frames and things. Three times: in metres a second; in the units of their world, whose frame is 10 wide, so
+that their table can stand beside it; and in these as theirs is read (pixel i of S drawn at i / (S - 1) and read at i /
+S, which makes every speed (S - 1) / S of what it is). Their clips have 32 frames of 128x128 at 10 fps, flat discs of
+0.7 to 1.5 units before an empty ground and 3 frames given; ours have shading, shadows and perspective.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from langit.evaluation.follow import Followed, follow, in_space
+from langit.evaluation.follow import Followed, follow, in_space, pinpoint
 from langit.evaluation.footage import Examined
 from langit.evaluation.shadows import shadow_share
 from langit.evaluation.statistics import Reading, missing, reading
+from langit.simulator.camera import half_extent
 from langit.simulator.physics import depths_below_centre, volume
 from langit.simulator.world import Array
 
@@ -31,6 +33,7 @@ PHYWORLD = {  # velocity error of DiT-S / B / L at 3M clips; the floor of their 
     "collision": ".023 / .018 / .015, floor .0117; out of distribution .15 to .21",
     "parabola": ".047 / .036 / .033, floor .0210; out of distribution .29 to .34",
 }
+PHYWORLD_WIDTH = 10.0  # units, of the frame
 FOLLOWED_SHARE = 0.5  # of the frames in question: a thing seen less is not followed
 AWAY = 0.15  # of the frame
 LANDED = 0.25  # metres over its height at rest
@@ -101,10 +104,13 @@ def _velocity_readings(of_task: dict[str, list[Examined]]) -> list[Reading]:
         why = "no thing was followed in half of the frames"
         found = [is_followed(clip) for clip in of_task[task]]
         readings.append(reading(PART, f"things followed, {task}", "", "higher", found, why=why))
-        for suffix, biased in (("", False), (" (as PhyWorld reads)", True)):
-            errors = [velocity_error(clip, biased=biased) for clip in of_task[task]]
-            beside = f"PhyWorld {published} (in units of its world)" if biased else ""
-            readings.append(reading(PART, name + suffix, "m/s", "lower", errors, published=beside, why=why))
+        errors = [velocity_error(clip) for clip in of_task[task]]
+        readings.append(reading(PART, name, "m/s", "lower", errors, why=why))
+        for how, biased in (("in units of PhyWorld", False), ("as PhyWorld reads", True)):
+            errors = [velocity_error(clip, in_units=True, biased=biased) for clip in of_task[task]]
+            readings.append(
+                reading(PART, f"{name} ({how})", "units/s", "lower", errors, published=f"PhyWorld {published}", why=why)
+            )
     return readings
 
 
@@ -133,20 +139,24 @@ def is_followed(clip: Examined) -> float:
     return float(min(shares) >= FOLLOWED_SHARE) if shares else math.nan
 
 
-def velocity_error(clip: Examined, *, biased: bool = False) -> float:
-    """Mean distance between seen and true velocities in m/s; NaN when a thing is not followed."""
+def velocity_error(clip: Examined, *, in_units: bool = False, biased: bool = False) -> float:
+    """Mean distance between seen and true velocities in m/s, or `in_units` of PhyWorld's a second; NaN when a thing is not
+    followed."""
     if is_followed(clip) != 1.0:
         return math.nan
     width = clip.told.size[1]
     errors = []
     for thing in acting(clip):
-        followed = follow(clip, thing)
+        followed = pinpoint(clip, thing)
         counted = counted_frames(clip, thing)
         # What is cut by the frame's edge is not read, unless it is far from where it should be.
         away = np.hypot(*(np.stack([followed.x, followed.y]) - clip.told.centroids[:, thing].T)) > AWAY
         where = followed.whole | (followed.visible & away)
         seen = in_space(clip, followed, where=where, scale=(width - 1) / width if biased else 1.0)
         apart = np.linalg.norm(np.diff(seen - clip.told.positions[:, thing], axis=0), axis=-1) * clip.fps
+        if in_units:
+            across = 2 * half_extent(clip.told.camera, *clip.told.size)[1] * clip.told.depth[1:, thing]
+            apart *= PHYWORLD_WIDTH / across  # metres that the frame is wide where the thing is
         errors.append(apart[counted[1:] & np.isfinite(apart)])
     every = np.concatenate(errors)
     return float(every.mean()) if len(every) else math.nan
@@ -154,7 +164,7 @@ def velocity_error(clip: Examined, *, biased: bool = False) -> float:
 
 def heights(clip: Examined, thing: int) -> Array:
     """(F,): how high a thing is seen over its place at rest, metres; NaN where it is not whole."""
-    followed = follow(clip, thing)
+    followed = pinpoint(clip, thing)
     quaternions = np.array(clip.told.json["things"][thing]["quaternions"], np.float32)
     rest = depths_below_centre(clip.told.things[thing], quaternions)[-1]
     return np.asarray(in_space(clip, followed, where=followed.whole)[:, 2] - np.float32(rest))
@@ -222,7 +232,7 @@ def restitution(height: Array) -> float:
 def unevenness(clip: Examined) -> float:
     """Standard deviation of the velocity seen over its mean: 0 for uniform motion."""
     thing = acting(clip)[0]
-    followed = follow(clip, thing)
+    followed = pinpoint(clip, thing)
     velocity = np.diff(in_space(clip, followed, where=followed.whole), axis=0) * clip.fps
     velocity = velocity[counted_frames(clip, thing)[1:] & np.isfinite(velocity).all(-1)]
     if len(velocity) < 4:
@@ -245,7 +255,7 @@ def momentum_error(clip: Examined) -> float:
     seen, true = (np.zeros((2, 3), np.float64) for _ in range(2))
     for thing in pair:
         mass = volume(clip.told.things[thing])
-        followed = follow(clip, thing)
+        followed = pinpoint(clip, thing)
         points = in_space(clip, followed, where=followed.visible)
         for row, frames in enumerate((before, after)):
             moved = np.diff(points[frames], axis=0)
@@ -273,7 +283,7 @@ def keeps_apart(clip: Examined) -> float:
         return math.nan
     points = []
     for thing in pair:
-        followed = follow(clip, thing)
+        followed = pinpoint(clip, thing)
         points.append(in_space(clip, followed, where=followed.visible))
     apart = np.linalg.norm(points[0] - points[1], axis=-1)[clip.given :]
     if not np.isfinite(apart).any():

@@ -28,6 +28,8 @@ LEAST_AREA = 36 / 64**2
 INVERSE = {"left_of": "right_of", "right_of": "left_of", "in_front_of": "behind", "behind": "in_front_of"}
 MATCHING = {"colour": 3.0, "shape": 3.0, "material": 1.0, "size": 1.0, "event": 2.0}
 """What an agreement counts in matching what is seen to what is asked."""
+LEFT_OVER = 0.5
+"""What anything counts as a wall or a ramp, of which no looks are asked: it is what is there beside the others."""
 
 
 def score(observation: Observation, expectation: Expectation) -> Answers:
@@ -102,6 +104,8 @@ def _agreement(observation: Observation, index: int, expectation: Expectation, k
         for name in ("colour", "shape", "material", "size")
         if getattr(wanted, name) is not None and _alike(getattr(track, name), getattr(wanted, name))
     )
+    if wanted.shape in ("wall", "ramp"):
+        total += LEFT_OVER
     does = {event.kind for event in observation.events if event.subject == index}
     asked = {happening.kind for happening in expectation.happenings if happening.subject == k}
     if asked:

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from langit.evaluation.exam import FORMAT, Outcome, Row, write_aside
 from langit.evaluation.footage import Examined
+from langit.evaluation.matrix import Cell
 from langit.evaluation.papers import NAMES
 from langit.evaluation.permanence import identity_kept
 from langit.evaluation.plots import Line, line_plot
@@ -30,6 +31,11 @@ from langit.simulator.world import Array
 from langit.types import Frames, Video
 
 SHEET_CLIPS, SHEET_FRAMES = 4, 8
+MATRIX_TOLD = (
+    "Each kind of damage, done to the simulator's own clips of every task, against every measure. A dot: it stays within its "
+    "tolerance. <i>moves</i>: the damage rightly concerns it (the reason is told where the pointer rests). <b>MOVES</b>: it "
+    "should not have. Empty: the damage is not done to the clips that it reads."
+)
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; color: #1e293b; }
@@ -39,6 +45,7 @@ th, td { text-align: left; padding: .25rem .6rem; vertical-align: top; }
 tr:nth-child(even) td { background: #f1f5f9; } td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
 small, .why { color: #64748b; } img { max-width: 100%; image-rendering: auto; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; } dt { color: #64748b; } dd { margin: 0; }
+.matrix th span { writing-mode: vertical-rl; transform: rotate(180deg); } .matrix td { font-size: 12px; padding: 0 .3rem; }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem; }
 @media (prefers-color-scheme: dark) { body { background: #0f172a; color: #e2e8f0; }
 tr:nth-child(even) td { background: #1e293b; } }
@@ -54,6 +61,7 @@ def write_report(outcome: Outcome, about: dict[str, Any], output: Path) -> Path:
         "seconds": {name: round(value, 1) for name, value in outcome.seconds.items()},
         "rows": [asdict(row) for row in outcome.rows],
         "curves": [_without_nan(asdict(one)) for one in outcome.curves],
+        "matrix": [{**asdict(one), "has_moved": one.has_moved, "is_as_told": one.is_as_told} for one in outcome.cells],
         "examined": [clip.name for clip in outcome.clips],
     }
     write_aside(output / "report.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
@@ -100,7 +108,9 @@ def terminal_table(rows: Sequence[Row]) -> Table:
 
 
 def _page(outcome: Outcome, found: dict[str, Any]) -> str:
-    facts = {key: value for key, value in found.items() if key not in ("rows", "format", "curves", "examined")}
+    facts = {
+        key: value for key, value in found.items() if key not in ("rows", "format", "curves", "matrix", "examined")
+    }
     shown = "".join(f"<dt>{html.escape(key)}</dt><dd>{html.escape(str(value))}</dd>" for key, value in facts.items())
     parts = [
         '<!doctype html><html lang="en"><meta charset="utf-8">',
@@ -120,6 +130,8 @@ def _page(outcome: Outcome, found: dict[str, Any]) -> str:
             "<h2>What the measures notice</h2><p>The simulator's own clips, damaged more and more: the measure beside "
             f'each kind of damage must worsen with it.</p><div class="plots">{_curves(outcome)}</div>'
         )
+    if outcome.cells:
+        parts.append(f"<h2>And nothing else moves</h2><p>{MATRIX_TOLD}</p>" + _matrix(outcome.cells))
     parts.append("<h2>Clips</h2>" + _sheets(outcome))
     return "\n".join(parts) + "</html>\n"
 
@@ -137,6 +149,28 @@ def _table(rows: Sequence[Row]) -> str:
             f"<td><small>{html.escape(row.published)}</small></tr>"
         )
     return "".join(lines) + "</table>"
+
+
+def _matrix(cells: Sequence[Cell]) -> str:
+    """Measures down, kinds of damage across."""
+    kinds = list(dict.fromkeys(cell.kind for cell in cells))
+    known = {(cell.name, cell.kind): cell for cell in cells}
+    heads = "".join(f"<th><span>{html.escape(kind)}</span>" for kind in kinds)
+    lines = [f'<table class="matrix"><tr><th>measure{heads}</tr>']
+    for name in dict.fromkeys(cell.name for cell in cells):
+        row = "".join(_cell(known.get((name, kind))) for kind in kinds)
+        lines.append(f"<tr><td>{html.escape(name)}{row}</tr>")
+    return "".join(lines) + "</table>"
+
+
+def _cell(cell: Cell | None) -> str:
+    if cell is None:
+        return "<td>"
+    after = "nothing to read" if cell.after is None else f"{cell.after:.3g}"
+    told = f"{cell.kind} at {cell.strength:g}: {cell.name} from {cell.before:.3g} to {after} {cell.unit}"
+    title = html.escape(f"{told} ({cell.why})" if cell.why else told, quote=True)
+    mark = "&middot;" if not cell.has_moved else "moves" if cell.why else "<b>MOVES</b>"
+    return f'<td title="{title}">{mark}'
 
 
 def _plots(part: str, outcome: Outcome) -> str:

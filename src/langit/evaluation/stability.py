@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,12 @@ from langit.evaluation.footage import Examined
 from langit.evaluation.statistics import Reading, missing, reading
 
 PART = "stability"
-NEIGHBOURS = 4  # frames on each side of a join that it is compared with
+NEIGHBOURS = 6  # frames on each side of a join that it is compared with
+SCATTER = 3.0  # standard errors, that a drift must go beyond
 EDGE = 4  # frames at the start and at the end of a clip whose means are compared
 
 Levels = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 
 
 def measure(clips: Sequence[Examined]) -> list[Reading]:
@@ -63,50 +66,69 @@ def steps(clip: Examined) -> Levels:
 
 
 def seam(clip: Examined, join: int) -> float:
-    """How much more the frame at a join differs from the one before than its neighbours do; 0 at least."""
+    """How much more the frame at a join differs from the one before than any of its neighbours does; 0 at least."""
     step = steps(clip)
     about = np.concatenate([step[max(join - 1 - NEIGHBOURS, 0) : join - 1], step[join : join + NEIGHBOURS]])
     if not 1 <= join < len(clip.frames) or not len(about):
         return math.nan
-    return float(max(step[join - 1] - np.median(about), 0.0))
+    return float(max(step[join - 1] - about.max(), 0.0))
 
 
 def drift_over_time(clip: Examined) -> Levels:
     """(F,): how far the mean colours of sky and ground are from those of the first frames, jumps at joins apart."""
-    background = clip.observation.background * 255  # (F, 2, 3)
-    for join in clip.joins:  # a seam is told as such
-        if 1 <= join < len(background):
-            background[join:] -= np.nan_to_num(background[join] - background[join - 1])
+    background = clip.observation.background.reshape(len(clip.frames), -1) * 255  # (F, 6)
+    after = _after(clip)
+    for values in background.T:  # a seam is told as such
+        line = _line(values.astype(np.float64), after)
+        if line is not None:
+            values -= after @ line.jumps
     known = np.isfinite(background)
     begin = np.where(known[:EDGE], background[:EDGE], 0).sum(0) / np.maximum(known[:EDGE].sum(0), 1)
     begin = np.where(known[:EDGE].any(0), begin, np.nan)
-    apart = np.abs(background - begin).reshape(len(background), -1)
+    apart = np.abs(background - begin)
     count = np.isfinite(apart).sum(1)
     return np.where(count > 0, np.nan_to_num(apart).sum(1) / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
 def background_drift(clip: Examined) -> float:
     """How far the mean colours of sky and ground go steadily over the clip, beyond what their scatter about a straight
-    line would make by chance; NaN where none is seen."""
-    background = clip.observation.background.astype(np.float64) * 255
-    for join in clip.joins:
-        if 1 <= join < len(background):
-            background[join:] -= np.nan_to_num(background[join] - background[join - 1])
-    gone = [_steady_change(values) for values in background.reshape(len(background), -1).T]
-    known = [value for value in gone if math.isfinite(value)]
-    return float(np.mean(known)) if known else math.nan
+    line that jumps at the joins would make by chance; NaN where none is seen."""
+    background = clip.observation.background.reshape(len(clip.frames), -1).astype(np.float64) * 255
+    lines = [_line(values, _after(clip)) for values in background.T]
+    gone = [max(abs(one.slope) - SCATTER * one.error, 0.0) * one.length for one in lines if one is not None]
+    return float(np.mean(gone)) if gone else math.nan
 
 
-def _steady_change(values: NDArray[np.float64]) -> float:
-    """What a straight line through values changes from the first to the last, less twice its standard error."""
+class _Line(NamedTuple):
+    """A straight line through values, with a jump at every join."""
+
+    slope: float  # a frame
+    error: float  # its standard error
+    length: float  # frames
+    jumps: Doubles  # (joins,)
+
+
+def _after(clip: Examined) -> Doubles:
+    """(F, joins): 1 from the join on."""
+    joins = [join for join in clip.joins if 1 <= join < len(clip.frames)]
+    return (
+        np.stack([np.arange(len(clip.frames)) >= join for join in joins], -1, dtype=np.float64)
+        if joins
+        else np.zeros((len(clip.frames), 0))
+    )
+
+
+def _line(values: Doubles, after: Doubles) -> _Line | None:
+    """The line of least squares through those values (F,) that are known; None where they are few."""
     frames = np.flatnonzero(np.isfinite(values))
-    if len(frames) < 2 * EDGE:
-        return math.nan
-    times = frames - frames.mean()
-    slope = float((times * values[frames]).sum() / (times**2).sum())
-    left = values[frames] - values[frames].mean() - slope * times
-    error = math.sqrt(float((left**2).sum()) / max(len(frames) - 2, 1) / float((times**2).sum()))
-    return max(abs(slope) - 2 * error, 0.0) * float(np.ptp(frames))
+    design = np.concatenate([np.stack([np.ones(len(values)), np.arange(len(values))], -1), after], 1)[frames]
+    if len(frames) < 2 * EDGE or np.linalg.matrix_rank(design) < design.shape[1]:
+        return None
+    inverse = np.linalg.inv(design.T @ design)
+    found = inverse @ design.T @ values[frames]
+    left = values[frames] - design @ found
+    error = math.sqrt(float((left**2).sum()) / max(len(frames) - len(found), 1) * float(inverse[1, 1]))
+    return _Line(float(found[1]), error, float(np.ptp(frames)), found[2:])
 
 
 def colour_kept(clip: Examined) -> float:

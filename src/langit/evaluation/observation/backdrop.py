@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from langit.evaluation.observation.moves import AHEAD, Evidence, solved
-from langit.evaluation.observation.seen import Array, Track
+from langit.evaluation.observation.moves import AHEAD, LAGS, QUANTILES, Evidence, solved
+from langit.evaluation.observation.seen import Array, Flags, Track
 from langit.evaluation.observation.segmenter import Segmentation
 from langit.simulator.world import GROUNDS, LIGHTS
 
@@ -26,6 +26,7 @@ MARGIN = 3  # pixels about things, left out
 SMOOTH = 1.0  # pixels
 STRIDE = 2  # every second pixel tells as much, once they are smooth
 CHANGE = 0.06  # of brightness, between two frames, from which on a pixel is trusted less
+LEAST_CHANGE = 0.002  # of brightness, that is told from none
 SURE = 0.9  # of sky or ground, for their mean colours
 
 
@@ -46,11 +47,13 @@ class Backdrop:
 def gather(seen: Segmentation) -> Evidence:
     num_frames = len(seen.depth)
     horizon = np.asarray(ndimage.median_filter(seen.horizon, min(5, num_frames)), np.float32)
-    normal, wanted, energy = _equations(seen, horizon)
+    grey, clear = seen.frames @ np.array([0.3, 0.5, 0.2], np.float32), _clear(seen)
+    normal, wanted, energy = _equations(grey, clear, horizon)
     return Evidence(
         normal,
         wanted,
         energy,
+        _changes(grey, clear & (seen.likeliest == 1)),
         horizon,
         np.asarray(ndimage.median_filter(seen.camera_height, min(5, num_frames)), np.float32),
         seen.light_time.mean(0),
@@ -103,16 +106,19 @@ def flow(x: Doubles, y: Doubles, horizon: Doubles | float, step: Doubles) -> tup
     return across, down
 
 
-def _equations(seen: Segmentation, horizon: Array) -> tuple[Doubles, Doubles, Doubles]:
-    """Normal equations of every step, (F - 1, 5, 5) and (F - 1, 5), and the energy (F - 1,) of the change that they
-    explain."""
-    height, width = seen.depth.shape[1:]
-    grey = seen.frames @ np.array([0.3, 0.5, 0.2], np.float32)
-    smooth = ndimage.gaussian_filter(grey, (0, SMOOTH, SMOOTH), truncate=2.0)
+def _clear(seen: Segmentation) -> Flags:
+    """(F, h, w): sky and ground, away from things."""
     thing = seen.what[..., 0] + seen.what[..., 1] < 0.7
-    thing = ndimage.maximum_filter(thing, (1, 2 * MARGIN + 1, 2 * MARGIN + 1))
+    return np.asarray(~ndimage.maximum_filter(thing, (1, 2 * MARGIN + 1, 2 * MARGIN + 1)))
+
+
+def _equations(grey: Array, clear: Flags, horizon: Array) -> tuple[Doubles, Doubles, Doubles]:
+    """Normal equations of every step, (F - 1, 5, 5) and (F - 1, 5), and the energy (F - 1,) of the change that they
+    explain, from brightness (F, h, w) where it is clear."""
+    height, width = grey.shape[1:]
+    smooth = ndimage.gaussian_filter(grey, (0, SMOOTH, SMOOTH), truncate=2.0)
     some = np.s_[:, 2 : height - 2 : STRIDE, 2 : width - 2 : STRIDE]
-    free = ~(thing[1:] | thing[:-1])[some]
+    free = (clear[1:] & clear[:-1])[some]
     pixel = 2 * HALF_VIEW / min(height, width)  # of the image plane at distance 1
     middle = (smooth[1:] + smooth[:-1]) / 2
     by_row = np.gradient(middle, axis=1)[some] / pixel
@@ -143,6 +149,17 @@ def _equations(seen: Segmentation, horizon: Array) -> tuple[Doubles, Doubles, Do
         wanted[step] = -(design * trust) @ left
         energy[step] = float((trust * left * left).sum())
     return normal, wanted, energy
+
+
+def _changes(grey: Array, ground: Flags) -> Doubles:
+    """(NUM_CHANGES,): logs of the quantiles by which brightness (F, h, w) of the ground differs some frames later, and
+    from the pixel beside; where none is seen, as where nothing differs."""
+    grey, ground = grey[:, ::STRIDE], ground[:, ::STRIDE]
+    lags = [min(lag, len(grey) - 1) for lag in LAGS]
+    apart = [np.abs(grey[lag:] - grey[: len(grey) - lag])[ground[lag:] & ground[: len(grey) - lag]] for lag in lags]
+    apart.append(np.abs(np.diff(grey, axis=2))[ground[:, :, 1:] & ground[:, :, :-1]])
+    told = [np.quantile(one, QUANTILES) if len(one) else np.zeros(len(QUANTILES)) for one in apart]
+    return np.asarray(np.log(np.concatenate(told) + LEAST_CHANGE))
 
 
 def _colours(seen: Segmentation) -> Array:

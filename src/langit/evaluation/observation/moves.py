@@ -28,7 +28,10 @@ TARGET_DISTANCE = 8.5  # metres, of what a camera looks at
 ENDS = 5  # frames, whose horizons are compared
 MOST_THINGS = 3  # whose drift is looked at, the largest
 NUM_DRIFT = 5
-NUM_NUMBERS = 63 + MOST_THINGS * NUM_DRIFT
+LAGS = (1, 4, 12)  # frames, over which pixels are compared: before a camera at rest they stay alike
+QUANTILES = (0.5, 0.75, 0.9)
+NUM_CHANGES = (len(LAGS) + 1) * len(QUANTILES)
+NUM_NUMBERS = 63 + NUM_CHANGES + MOST_THINGS * NUM_DRIFT
 WEIGHTS = "moves.safetensors"
 MIRRORED = {"left": "right", "right": "left"}
 
@@ -40,6 +43,7 @@ class Evidence:
     normal: Doubles  # (F - 1, 5, 5) equations of every step in yaw, pitch and steps right, up and ahead
     wanted: Doubles  # (F - 1, 5)
     energy: Doubles  # (F - 1,) of the change that they explain
+    changes: Doubles  # (NUM_CHANGES,) logs of how much the ground's pixels differ, over time and from pixel to pixel
     horizon: Array  # (F,) row in [0, 1], may lie outside
     camera_height: Array  # (F,) metres
     light_time: Array  # log probabilities, mean over frames
@@ -53,6 +57,7 @@ class Evidence:
             self.normal * sign[:, None] * sign,
             self.wanted * sign,
             self.energy,
+            self.changes,
             self.horizon,
             self.camera_height,
             self.light_time,
@@ -147,7 +152,9 @@ def numbers_of(found: Evidence, drifts: Doubles) -> Array:
     steps = np.linalg.solve(found.normal + hold, found.wanted[..., None])[..., 0]
     steady = np.sqrt(num_steps) * steps.mean(0) / (steps.std(0) + 1e-4)
     middle = np.median(steps, 0) * scale
-    return np.concatenate([*parts, gains, amounts, rest, steady, middle, drifts.ravel()]).astype(np.float32)
+    return np.concatenate([*parts, gains, amounts, rest, steady, middle, found.changes, drifts.ravel()]).astype(
+        np.float32
+    )
 
 
 def _directions(turn: float) -> list[Doubles]:

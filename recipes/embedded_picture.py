@@ -23,7 +23,7 @@ def recipe() -> TrainingConfig:
         stages=(Stage(9900, 2048, {"picture": 0.1, "short": 0.15, "whole": 0.75}, Levels(1.0, 1.4), salience=2.0),),
         optimizer=OptimizerConfig(learning_rate=2e-3, warmup=100, cooldown=0.4, ema=0.997),
         naming=0.0,
-        sampling=replace(base.sampling, guidance=2.0, cast_steps=16, cast_guidance=3.0, cast_interval=(0.5, 1.0)),
+        sampling=replace(base.sampling, guidance=1.5, cast_steps=16, cast_guidance=3.0, cast_interval=(0.5, 1.0)),
         first_clips=5120,
         checkpoint_every=100,
     )

@@ -17,7 +17,7 @@ from langit.conditioning import Held
 from langit.conditioning.cast import CAST
 from langit.conditioning.channels import Beside, noisy_channels
 from langit.conditioning.drawing import FILLS
-from langit.conditioning.glance import looked_up
+from langit.conditioning.glance import looked_up, pulled
 from langit.flow import add_noise, predicted_x
 from langit.packing import Bounds, Layout, Text
 from langit.patches import Grid
@@ -95,7 +95,7 @@ def make_casts(
     seen: Tensor,
     known: Sequence[Tensor],
 ) -> Tensor:
-    """The casts of clips as rows (N, CAST), made from noise as pictures are.
+    """The casts of clips as rows (N, CAST), made from noise as pictures are, and kept where things are seen.
 
     Of each clip so much is `known`: its first rows (n, CAST), and where names are `seen` in its pictures (`glance`). `governs`
     are the bounds of the rows that each prompt governs.
@@ -117,10 +117,16 @@ def make_casts(
         sampling.cast_guidance,
         sampling.cast_interval,
     )
+    assert bundle.casting is not None
+    paths = bundle.casting.paths.to(str(bundle.device))
+
+    def placed(x: Tensor, sigma: Tensor) -> Tensor:
+        return pulled(denoise(x, sigma), seen, layout, paths)
+
     schedule = SCHEDULES[sampling.schedule](sampling.cast_steps, sampling.shift)
     levels = levels_of(schedule, mask, torch.ones(len(noise)))
     x = add_noise(content, noise, levels[0]).to(bundle.device)
-    return SOLVERS[sampling.solver](denoise, x, levels.to(bundle.device), lambda step: None).cpu()
+    return SOLVERS[sampling.solver](placed, x, levels.to(bundle.device), lambda step: None).cpu()
 
 
 def noise_of(seeds: Sequence[int], grids: Sequence[Grid], patch_dim: int) -> Tensor:

@@ -94,6 +94,10 @@ class Code:
         mean, components, scale = half_whitened(rows, CODES)
         return cls(mean, components, scale.clamp(min=FAINTEST))
 
+    def to(self, device: str) -> Code:
+        """On a device."""
+        return Code(*(tensor.to(device) for tensor in vars(self).values()))
+
     def encode(self, rows: Tensor) -> Tensor:
         """(..., numbers) -> (..., CODES)."""
         return (rows - self.mean) @ (self.components / self.scale)

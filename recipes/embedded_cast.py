@@ -1,8 +1,16 @@
 """The embedded model's cast: who is in a clip and where each goes, made before the picture.
 
-langit train recipes/embedded_causal.py --output runs/causal
-langit train recipes/embedded_cast.py --output runs/cast
-langit train recipes/embedded_picture.py --output runs/picture --corpus runs/cast/corpus
+    langit train recipes/embedded_causal.py --output runs/causal
+    langit train recipes/embedded_cast.py --output runs/cast
+    langit train recipes/embedded_picture.py --output runs/picture --corpus runs/cast/corpus
+
+The picture stays as it is until `embedded_picture.py` lets it see the cast drawn. Of 32 held-out scenes, read from the numbers of
+the casts and not from pixels: dense prompts have their count in 94 to 97% of casts, colour and shape together in 100%.
+
+This recipe does in one run what the shipped weights did in several, some 75 minutes of one busy core of an AMD EPYC without 512-bit
+registers: 858 steps with the tasks that pictures are trained on, the others with these; what is known of a picture was told by its
+patches until step 1,090, by states of names until 1,472, and then as now. The glance was trained by itself for 900 steps on
+chunks of the same footage, and what rows look up began with the weights that least squares has for it, at a third.
 """
 
 from dataclasses import replace

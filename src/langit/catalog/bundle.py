@@ -186,16 +186,22 @@ class Bundle:
     @property
     def takes_frames_beside(self) -> bool:
         """Whether known frames enter as channels beside the noise, and not as clean patches (Wan's picture to video)."""
-        return self._sees_more and not self.sees_sketch
+        return self._beside not in (0, self._sketch)
 
     @property
     def sees_sketch(self) -> bool:
         """Whether pictures are made with a sketch beside them, of their cast where the model makes one."""
-        return self._sees_more and isinstance(self.config, BundleConfig)
+        return self._beside == self._sketch
 
     @property
-    def _sees_more(self) -> bool:
-        return self.config.transformer.patch_dim > self.config.transformer.out_dim
+    def _beside(self) -> int:
+        """Numbers that stand beside a patch's own."""
+        return self.config.transformer.patch_dim - self.config.transformer.out_dim
+
+    @property
+    def _sketch(self) -> int:
+        """How many they are where they are a sketch."""
+        return (FILLS + 1) * math.prod(self.config.patch)
 
     def hash(self) -> str:
         """A short fingerprint of the weights, the configuration, and what was done to the weights."""

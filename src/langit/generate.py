@@ -26,7 +26,7 @@ from torch import Tensor
 
 from langit.catalog import EMBEDDED, Bundle, load
 from langit.conditioning import Condition, FramesCondition, Held, Known, Passage
-from langit.conditioning.cast import CAST, CastCondition, cast_layout
+from langit.conditioning.cast import CAST, NUM_NAMES, CastCondition, cast_layout
 from langit.conditioning.channels import Beside, known_frame_channels, known_frames, noisy_channels
 from langit.conditioning.drawing import sketch
 from langit.conditioning.drift import anchored, drift_of
@@ -38,6 +38,7 @@ from langit.media.record import Record, SourceFile, sha256_of, write_sidecar
 from langit.packing import Bounds, Layout, Text, bounds_of, layout_of, unpack
 from langit.patches import Grid, grid_of, nearest_multiple
 from langit.sampling import SCHEDULES, SOLVERS, guided, levels_of
+from langit.text.lexicon import names_in
 from langit.tokenizer import decode, encode
 from langit.tokenizer.base import latent_shape, legal_frames
 from langit.types import ClipShape, Frames, InputError, Video
@@ -49,6 +50,8 @@ QUALITIES = ("fast", "best")
 MAX_PROMPT_CHARACTERS = 4000
 NUM_SEEDS = 2**32
 """torch's generator on the CPU reads no more than 32 bits: beyond them two seeds would make the same clip."""
+CASTINGS, OTHER_CASTING = 4, 0x9E37
+"""How often a clip is cast where its cast lacks a colour or a kind that the prompt names, and how far apart the seeds are."""
 MAX_SECONDS = 3600.0
 """Of one request. Windows have no end of their own; a slip of the keyboard should."""
 
@@ -455,7 +458,8 @@ def cast_clip(bundle: Bundle, p: Plan) -> CastCondition:
 
 
 def _casts(bundle: Bundle, plans: Sequence[Plan], entering: _Entering) -> list[Tensor]:
-    """The casts of clips as rows, made unless they are known."""
+    """The casts of clips as rows, made unless they are known: of up to `CASTINGS` the first that lacks least of what the
+    prompt names."""
     known = [next((c.rows for c in p.conditions if isinstance(c, CastCondition)), torch.zeros(0, CAST)) for p in plans]
     layout = cast_layout([grid.t for grid in entering.layout.grids], bundle.device)
     lengths = [end - start for start, end in pairwise(layout.bounds)]
@@ -463,10 +467,21 @@ def _casts(bundle: Bundle, plans: Sequence[Plan], entering: _Entering) -> list[T
         return known
     channels = noisy_channels(entering.x, entering.levels[0], math.prod(bundle.config.patch)).to(bundle.device)
     assert bundle.glance is not None
+    assert bundle.casting is not None
     seen, _ = bundle.glance(channels, entering.layout)
     prompts, governs = _spans([p.prompt for p in plans], entering.held, layout.grids)
-    made = make_casts(bundle, layout, [p.seed for p in plans], prompts, governs, seen, known)
-    return list(made.split(lengths))
+    asked = [names_in(" ".join(one.prompts or (p.prompt,))) for one, p in zip(entering.held, plans, strict=True)]
+    best, lacking = [torch.zeros(0)] * len(plans), [NUM_NAMES + 1] * len(plans)
+    for attempt in range(CASTINGS):
+        seeds = [(p.seed + attempt * OTHER_CASTING) % NUM_SEEDS for p in plans]
+        made = make_casts(bundle, layout, seeds, prompts, governs, seen, known)
+        for clip, rows in enumerate(made.split(lengths)):
+            lacks = len(asked[clip] - bundle.casting.names_of(rows))
+            if lacks < lacking[clip]:
+                best[clip], lacking[clip] = rows, lacks
+        if not any(lacking):
+            break
+    return best
 
 
 def _sketched(bundle: Bundle, casts: Sequence[Tensor], layout: Layout) -> tuple[Beside, Layout]:

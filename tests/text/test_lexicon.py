@@ -11,7 +11,7 @@ import time
 import pytest
 
 from langit.text import lexicon
-from langit.text.lexicon import CONCEPTS, NUM_CONCEPTS, describe_unknown, did_you_mean, known_words, read
+from langit.text.lexicon import CONCEPTS, NUM_CONCEPTS, describe_unknown, did_you_mean, known_words, names_in, read
 
 # Weights are trained on these ids. Append concepts; when you do, these two lines stay as they are.
 NUM_FIRST = 103
@@ -213,3 +213,11 @@ def test_enormous_text_is_read_in_time() -> None:
 def test_reading_does_not_import_torch() -> None:
     code = "import sys, langit.text.lexicon; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_names_are_told_by_their_places_in_both_languages():
+    from langit.training.casting import NAMES
+
+    told = {NAMES[place] for place in names_in("a red ball hits two blue cubes on the grass behind a wall")}
+    assert told == {"red", "ball", "blue", "cube", "wall"}
+    assert {NAMES[place] for place in names_in("sebuah bola merah muda di dekat tembok")} == {"pink", "ball", "wall"}

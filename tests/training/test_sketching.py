@@ -21,6 +21,7 @@ from langit.patches import Grid, to_patches
 from langit.tokenizer import encode
 from langit.training import Stage, train
 from langit.training.batches import draw_batch, draw_step
+from langit.training.casting import NAMES
 from langit.training.corpus import Corpus
 from langit.training.loop import Model
 from langit.training.parallel import Team
@@ -277,6 +278,30 @@ def test_a_cast_that_is_known_stays_as_it_is(runs):
     whole = replace(p, conditions=(CastCondition(rows),))
     assert torch.equal(cast_clip(bundle, whole).rows, rows)
     assert torch.equal(sample(bundle, [begun])[0], sample(bundle, [whole])[0])
+
+
+def test_a_cast_that_lacks_what_the_prompt_names_is_made_again(runs, monkeypatch):
+    """Up to four times; the one that lacks least is taken, and the first of equals."""
+    bundle, casts = load_bundle(runs / "both"), []
+    length = 3 * ROWS
+
+    def made(bundle, layout, seeds, *rest):
+        rows = torch.zeros(length, CAST)
+        rows[::ROWS, wanted[len(casts)]] = 3.0
+        rows[:, -1] = len(casts)
+        casts.append(seeds)
+        return rows
+
+    monkeypatch.setattr("langit.generate.make_casts", made)
+    p = plan(bundle, Request("a red ball", frames=9, steps=1, seed=1))
+    red, blue, ball, cube = (NAMES.index(name) for name in ("red", "blue", "ball", "cube"))
+    wanted = [[red, cube], [red, ball], [red, ball]]
+    assert cast_clip(bundle, p).rows[0, -1] == 1
+    assert len(casts) == len({seeds[0] for seeds in casts}) == 2
+    casts.clear()
+    wanted = [[blue, cube], [red, cube], [red, cube], [blue, cube]]
+    assert cast_clip(bundle, p).rows[0, -1] == 1
+    assert len(casts) == 4
 
 
 def test_windows_hand_on_who_is_in_them(runs, monkeypatch):

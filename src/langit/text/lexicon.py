@@ -220,6 +220,16 @@ def read(prompt: str) -> Reading:
     return Reading(tokens, tuple(concepts), tuple(unknown.values()), language)
 
 
+def names_in(prompt: str) -> frozenset[int]:
+    """Which colours and kinds of things a prompt names: their places among those of the lexicon, colours first.
+
+    A stack is several things, and no kind of its own.
+    """
+    told = [entry for entry in CONCEPTS if entry.category in ("colours", "shapes", "props") and entry.name != "stack"]
+    names = [CONCEPT_IDS[entry.name] for entry in told]
+    return frozenset(names.index(token) for token in read(prompt).tokens if token in names)
+
+
 def known_words(language: str) -> dict[str, list[str]]:
     """The canonical word of every concept that shows, by category: shapes, props, colours, materials, ..."""
     return {

@@ -17,7 +17,7 @@ from langit.conditioning import Held
 from langit.conditioning.cast import CAST
 from langit.conditioning.channels import Beside, noisy_channels
 from langit.conditioning.drawing import FILLS
-from langit.conditioning.glance import looked_up, pulled
+from langit.conditioning.glance import behind, looked_up, pulled
 from langit.flow import add_noise, predicted_x
 from langit.packing import Bounds, Layout, Text
 from langit.patches import Grid
@@ -93,12 +93,13 @@ def make_casts(
     prompts: Sequence[str],
     governs: Bounds | None,
     seen: Tensor,
+    bands: Tensor,
     known: Sequence[Tensor],
 ) -> Tensor:
     """The casts of clips as rows (N, CAST), made from noise as pictures are, and kept where things are seen.
 
-    Of each clip so much is `known`: its first rows (n, CAST), and where names are `seen` in its pictures (`glance`). `governs`
-    are the bounds of the rows that each prompt governs.
+    Of each clip so much is `known`: its first rows (n, CAST), and where names are `seen` in its pictures (`glance`), and
+    the colours of their `bands`. `governs` are the bounds of the rows that each prompt governs.
     """
     sampling, caster = bundle.config.sampling, bundle.cast
     assert caster is not None
@@ -118,10 +119,10 @@ def make_casts(
         sampling.cast_interval,
     )
     assert bundle.casting is not None
-    paths = bundle.casting.paths.to(str(bundle.device))
+    paths, backdrops = (code.to(str(bundle.device)) for code in (bundle.casting.paths, bundle.casting.backdrops))
 
     def placed(x: Tensor, sigma: Tensor) -> Tensor:
-        return pulled(denoise(x, sigma), seen, layout, paths)
+        return behind(pulled(denoise(x, sigma), seen, layout, paths), bands, backdrops)
 
     schedule = SCHEDULES[sampling.schedule](sampling.cast_steps, sampling.shift)
     levels = levels_of(schedule, mask, torch.ones(len(noise)))

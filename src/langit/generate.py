@@ -22,11 +22,12 @@ from types import ModuleType
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from langit.catalog import EMBEDDED, Bundle, load
 from langit.conditioning import Condition, FramesCondition, Held, Known, Passage
-from langit.conditioning.cast import CAST, NUM_NAMES, CastCondition, cast_layout
+from langit.conditioning.cast import BANDS, CAST, NUM_NAMES, CastCondition, cast_layout
 from langit.conditioning.channels import Beside, known_frame_channels, known_frames, noisy_channels
 from langit.conditioning.drawing import sketch
 from langit.conditioning.drift import anchored, drift_of
@@ -36,7 +37,7 @@ from langit.flow import add_noise
 from langit.media import read_image, write
 from langit.media.record import Record, SourceFile, sha256_of, write_sidecar
 from langit.packing import Bounds, Layout, Text, bounds_of, layout_of, unpack
-from langit.patches import Grid, grid_of, nearest_multiple
+from langit.patches import Grid, from_patches, grid_of, nearest_multiple
 from langit.sampling import SCHEDULES, SOLVERS, guided, levels_of
 from langit.text.lexicon import names_in
 from langit.tokenizer import decode, encode
@@ -469,12 +470,15 @@ def _casts(bundle: Bundle, plans: Sequence[Plan], entering: _Entering) -> list[T
     assert bundle.glance is not None
     assert bundle.casting is not None
     seen, _ = bundle.glance(channels, entering.layout)
+    bands = torch.cat(
+        [_bands(bundle, one, grid) for one, grid in zip(entering.held, entering.layout.grids, strict=True)]
+    )
     prompts, governs = _spans([p.prompt for p in plans], entering.held, layout.grids)
     asked = [names_in(" ".join(one.prompts or (p.prompt,))) for one, p in zip(entering.held, plans, strict=True)]
     best, lacking = [torch.zeros(0)] * len(plans), [NUM_NAMES + 1] * len(plans)
     for attempt in range(CASTINGS):
         seeds = [(p.seed + attempt * OTHER_CASTING) % NUM_SEEDS for p in plans]
-        made = make_casts(bundle, layout, seeds, prompts, governs, seen, known)
+        made = make_casts(bundle, layout, seeds, prompts, governs, seen, bands, known)
         for clip, rows in enumerate(made.split(lengths)):
             lacks = len(asked[clip] - bundle.casting.names_of(rows))
             if lacks < lacking[clip]:
@@ -482,6 +486,19 @@ def _casts(bundle: Bundle, plans: Sequence[Plan], entering: _Entering) -> list[T
         if not any(lacking):
             break
     return best
+
+
+def _bands(bundle: Bundle, held: Held, grid: Grid) -> Tensor:
+    """(t, BANDS, 3): the middle colours, from top to bottom, of the first latent frame that is held whole, for all frames of a
+    clip; NaN where there is none."""
+    whole = held.mask.reshape(grid.t, -1).all(1)
+    if not whole.any():
+        return torch.full((grid.t, BANDS, 3), math.nan, device=bundle.device)
+    first = int(whole.int().argmax())
+    picture = held.content.unflatten(0, (grid.t, -1))[first]
+    frame = decode(bundle.tokenizer, from_patches(picture, replace(grid, t=1), bundle.config.patch))[0]
+    rows = frame.median(1).values.T[None]  # (1, 3, H): what is behind most of a row is behind things
+    return F.interpolate(rows, BANDS, mode="area")[0].T.expand(grid.t, -1, -1).to(bundle.device)
 
 
 def _sketched(bundle: Bundle, casts: Sequence[Tensor], layout: Layout) -> tuple[Beside, Layout]:

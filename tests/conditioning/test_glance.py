@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from langit.conditioning.cast import CAST, NAMED, NUM_COLOURS, NUM_NAMES, ROWS, THINGS, cast_layout
-from langit.conditioning.glance import LOOKED_UP, WHERE, Glance, looked_up, naming_loss, pulled
+from langit.conditioning.cast import BANDS, CAST, NAMED, NUM_COLOURS, NUM_NAMES, ROWS, THINGS, cast_layout
+from langit.conditioning.glance import LOOKED_UP, WHERE, Glance, behind, looked_up, naming_loss, pulled
 from langit.packing import layout_of
 from langit.patches import Grid
 from tests.conditioning.test_cast import CASTS, CODE
@@ -98,6 +98,16 @@ def test_things_are_pulled_to_where_their_colour_is_seen():
     both[:, 1, :NUM_COLOURS] = both[:, 0, :NUM_COLOURS]
     alike = both.flatten(0, 1)
     assert torch.equal(pulled(alike, seen, layout, CODE.paths), alike)
+
+
+def test_backdrops_have_the_colours_that_are_known():
+    rows, bands = CODE.encode(CASTS[4]), torch.full((3, BANDS, 3), torch.nan)
+    bands[1:] = 0.25
+    before, after = CODE.decode(rows), CODE.decode(behind(rows, bands, CODE.backdrops))
+    torch.testing.assert_close(after.bands[1:], bands[1:], atol=5e-3, rtol=0)
+    torch.testing.assert_close(after.bands[0], before.bands[0])
+    torch.testing.assert_close(after.drift, before.drift, atol=5e-3, rtol=0)
+    torch.testing.assert_close(after.centres, before.centres)
 
 
 def test_the_loss_is_least_where_shares_are_right():

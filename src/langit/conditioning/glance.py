@@ -116,6 +116,16 @@ def pulled(rows: Tensor, seen: Tensor, layout: Layout, paths: Code) -> Tensor:
     return rows + change.flatten(0, 1)
 
 
+def behind(rows: Tensor, bands: Tensor, backdrops: Code) -> Tensor:
+    """Predicted rows of casts (N, CAST) with backdrops of the colours `bands` (f, BANDS, 3); NaN where they are not known."""
+    codes = rows.unflatten(0, (-1, ROWS))[:, THINGS, -CODES:]
+    told = backdrops.decode(codes / CODED)
+    away = bands.flatten(1) - told[:, : bands[0].numel()]
+    shift = F.pad(away.nan_to_num(0.0), (0, told.shape[-1] - away.shape[-1]))
+    change = shift @ (backdrops.components / backdrops.scale) * CODED
+    return rows + F.pad(change[:, None], (CAST - CODES, 0, THINGS, 0)).flatten(0, 1)
+
+
 def naming_loss(logits: Tensor, fills: Tensor) -> Tensor:
     """Logits (N, names + 2, cells) and what truly fills the cells (N, names * cells) -> cross-entropy of each patch, (N,)."""
     true = fills.unflatten(1, (NUM_NAMES, -1))

@@ -7,7 +7,7 @@
 The teacher is the model that ships (`Distillation.teacher` names another). The shipped ones are of the picture's weights before
 those with casts: 150 steps, 11 minutes of one busy AMD EPYC core. Twenty prompts, two seeds, fast and best (`python
 benchmarks/twenty_prompts.py --seeds 2`, with `--quality fast` and without): light 24/24 both, ground 30/30 both, motion 29/30 and
-30/30, colour 42/48 and 43/48, colour and shape 28/48 and 23/48, count 30/40 and 33/40. Best stays the default.
+30/30, colour 46/48 and 47/48, colour and shape 30/48 and 24/48, count 32/40 both. Best stays the default.
 """
 
 from dataclasses import replace

@@ -8,7 +8,7 @@ shipped weights did in seven: names beside the noise and four blocks for cells f
 outlines for 1,000 more, colours and stamps for 900 more, these begun as least squares has them, 2,057 more of the same, 2,480
 with the camera and twice the footage, all with sketches counted from pixels, and 850 with sketches drawn from casts; six
 hours of one busy AMD EPYC core. Twenty prompts, two seeds (`python benchmarks/twenty_prompts.py --seeds 2`): light 24/24,
-ground 30/30, motion 30/30, colour 43/48, colour and shape 23/48, count 33/40.
+ground 30/30, motion 30/30, colour 47/48, colour and shape 24/48, count 32/40.
 """
 
 from dataclasses import replace

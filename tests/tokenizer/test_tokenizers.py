@@ -9,7 +9,7 @@ import torch
 
 from langit.tokenizer import LinearTokenizer, PixelTokenizer, decode, encode
 from langit.tokenizer.base import latent_shape, legal_frames
-from langit.tokenizer.linear import boxes_of
+from langit.tokenizer.linear import boxes_of, half_whitened
 from langit.types import ClipShape
 
 STRIDES = [(1, 1, 1), (4, 8, 8), (3, 2, 4), (1, 4, 4)]
@@ -122,3 +122,18 @@ def test_legal_frames_are_the_fewest_that_suffice(frames, legal):
 def test_more_channels_than_a_box_has_pixels_are_refused(channels):
     with pytest.raises(ValueError, match="has 1 to 96"):
         LinearTokenizer.fit(torch.randn(200, 96), (2, 4, 4), channels)
+
+
+def test_a_fit_does_not_depend_on_the_number_of_threads():
+    """Rows that lie in fewer directions than are asked for: the others are anyone's, and yet the same ones."""
+    rows = torch.randn(40, 6, generator=torch.Generator().manual_seed(0)) @ torch.randn(6, 137)
+    threads, fits = torch.get_num_threads(), []
+    try:
+        for number in (1, 2, 3):
+            torch.set_num_threads(number)
+            fits.append(half_whitened(rows, 32))
+    finally:
+        torch.set_num_threads(threads)
+    for fit in fits[1:]:
+        assert all(torch.equal(one, other) for one, other in zip(fit, fits[0], strict=True))
+    assert torch.get_num_threads() == threads

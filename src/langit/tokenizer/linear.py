@@ -83,10 +83,16 @@ def boxes_of(frames: Tensor, stride: tuple[int, int, int]) -> Tensor:
 def half_whitened(rows: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor]:
     """Mean (n,), components (n, channels), orthonormal and strongest first, and scale (channels,) of rows (m, n): each
     component's share of the square root of its deviation, so that the mean variance of all is 1."""
+    rows = rows.double()
     mean = rows.mean(0)
-    centred = (rows - mean).double()
-    variance, vectors = torch.linalg.eigh(centred.T @ centred / len(rows))  # ascending
+    centred = rows - mean
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the parts of a sum, and so its last place, follow the number of threads
+    try:
+        variance, vectors = torch.linalg.eigh(centred.T @ centred / len(rows))  # ascending
+    finally:
+        torch.set_num_threads(threads)
     deviation = variance.flip(0)[:channels].clamp(min=1e-12).sqrt()
     half = deviation.sqrt()
     scale = half * (deviation / half).square().mean().sqrt()  # then the mean variance of the latents is 1
-    return mean, vectors.flip(1)[:, :channels].float().contiguous(), scale.float()
+    return mean.float(), vectors.flip(1)[:, :channels].float().contiguous(), scale.float()

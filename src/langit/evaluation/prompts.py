@@ -185,12 +185,13 @@ def asked_happenings(sight: Sight) -> list[Happening]:
 
     What a struck thing does, and what follows a landing, is told but not asked: it lies too near the thresholds. Nor are
     hits at about one time, as of a stack, of which nothing tells which is the first; nor directions that are not clear."""
-    asked = [h for h in sight.facts.happenings if _is_asked(h, sight.facts) and tells_happening(sight, h)]
-    moving = [h for h in asked if h.kind != "still"]
-    if not moving:
-        return asked
-    own = [h for h in moving if h.subject == moving[0].subject]
-    hits = [h for h in sight.facts.happenings if h.kind == "hits" and h.subject == own[0].subject]
+    happenings = [h for h in sight.facts.happenings if _is_asked(h, sight.facts)]
+    asked = [h for h in happenings if tells_happening(sight, h)]
+    actor = next((h.subject for h in happenings if h.kind != "still"), None)
+    own = [h for h in asked if h.kind != "still" and h.subject == actor]
+    if not own:
+        return [h for h in asked if h.kind == "still"]
+    hits = [h for h in sight.facts.happenings if h.kind == "hits" and h.subject == actor]
     chosen = own[:1] + [h for h in own[1:] if h.kind in ("hits", "bounces", "goes_behind")]
     chosen = [
         one

@@ -273,6 +273,35 @@ def test_ctrl_c_while_sampling_leaves_nothing(here: Path, model: Path) -> None:
     assert everything(here) == set()
 
 
+def test_ctrl_c_stops_an_exam_and_the_same_command_goes_on(here: Path, model: Path) -> None:
+    words = ("evaluate", "--model", str(model), "--count", "1", "-o", "report")
+    clips, kept = here / "report" / "clips", dict[Path, int]()
+    for more in (1, 3):  # clips that are there before Ctrl-C
+        process = subprocess.Popen(
+            [LANGIT, *words],
+            cwd=here,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("This takes about ")
+        until = time.monotonic() + 60
+        while len([*clips.glob("[!.]*.json")]) < len(kept) + more and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, complained = process.communicate(timeout=30)
+        assert process.returncode == 130, complained
+        assert complained == "Stopped; nothing half-written is left.\n"
+        assert [path for path in (here / "report").rglob("*") if ".part" in path.name] == []
+        assert all(path.stat().st_mtime_ns == made for path, made in kept.items())  # nothing is made again
+        kept = {path: path.stat().st_mtime_ns for path in clips.glob("*.json")}
+    assert len(kept) >= 4
+    assert not (here / "report" / "index.html").exists()
+
+
 # Help.
 
 

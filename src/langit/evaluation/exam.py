@@ -12,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -203,9 +204,19 @@ def claim_folder(folder: Path, name: str, wanted: dict[str, Any]) -> None:
 
 def write_aside(path: Path, text: str) -> None:
     """A text file that appears whole."""
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(text)
-    aside.rename(path)
+    with aside(path) as part:
+        part.write_text(text)
+
+
+@contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """Where to write what takes its place at `path` once it is whole; nothing is left of what is stopped before."""
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _is_made(output: Path, paper: Paper) -> bool:
@@ -235,9 +246,8 @@ def _keep_clip(output: Path, paper: Paper, frames: Frames) -> None:
     """A lossless picture of all frames (one below the other), an mp4 to look at, and the truth, which comes last."""
     folder = output / "clips"
     write(Video(frames, paper.form.fps), folder / f"{paper.name}.mp4", overwrite=True)
-    aside = folder / f".{paper.name}.part.png"
-    Image.fromarray(frames.reshape(-1, *frames.shape[2:])).save(aside)
-    aside.rename(folder / f"{paper.name}.png")
+    with aside(folder / f"{paper.name}.png") as part:
+        Image.fromarray(frames.reshape(-1, *frames.shape[2:])).save(part)
     write_aside(
         folder / f"{paper.name}.json", json.dumps(paper.rendered[3], ensure_ascii=False, allow_nan=False) + "\n"
     )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from langit.evaluation.exam import claim_folder, write_aside
+from langit.evaluation.exam import aside, claim_folder, write_aside
 from langit.media import write
 from langit.types import Frames, InputError, Video
 
@@ -34,9 +34,8 @@ class Shelf:
             self.folder.mkdir(parents=True, exist_ok=True)
             write(Video(frames, self.fps), path.with_suffix(".mp4"), overwrite=True)
             write_aside(sizes, json.dumps(list(frames.shape)))
-            aside = path.with_name(f".{name}.part.png")
-            Image.fromarray(frames.reshape(-1, *frames.shape[2:])).save(aside)
-            aside.rename(path)
+            with aside(path) as part:
+                Image.fromarray(frames.reshape(-1, *frames.shape[2:])).save(part)
         try:
             with Image.open(path) as picture:
                 return np.array(picture.convert("RGB")).reshape(json.loads(sizes.read_text()))

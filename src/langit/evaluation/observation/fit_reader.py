@@ -1,4 +1,4 @@
-"""Fits the reader of happenings on tracks of simulated films, after `fit`, `extracts` and `fit_scene`.
+"""Fits the reader of happenings on tracks of simulated films, after `fit`, `extracts`, `fit_scene` and `fit_namer`.
 
     python -m langit.evaluation.observation.fit_reader extracts/
     python -m langit.evaluation.observation.fit_reader extracts/ --member 1
@@ -35,7 +35,7 @@ from langit.evaluation.observation.happenings import (
     Reader,
 )
 from langit.evaluation.observation.moves import camera_move
-from langit.evaluation.observation.namer import NAMES, Named
+from langit.evaluation.observation.namer import NAMES, Named, name_cuts, spread
 from langit.evaluation.observation.paths import PAIR_SIGNS, SIGNS, numbers_of, pair_numbers, path_of
 from langit.evaluation.observation.segmenter import SEEN_SHAPES
 from langit.evaluation.observation.tracks import track_of
@@ -46,7 +46,8 @@ FPS = 8.0
 HELD = 12  # one of so many films is held out
 WEIGHT = {"kinds": 1.0, "times": 0.25, "ways": 0.5, "pair_kinds": 1.0, "pair_times": 0.15, "relations": 0.5}
 NEVER = -100
-MISNAMED = 0.06  # share of tracks whose shape is taken for another
+AS_READ, FEW_CUTS = 0.5, 8  # share of tracks that have the names that the namer reads; of so many cuts
+MISNAMED = 0.06  # of the others, the share whose shape is taken for another
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +72,8 @@ def story_of(one: Extract, rng: np.random.Generator) -> Story | None:
     backdrop = read_backdrop(one.evidence, camera_move(one.evidence, one.chains))
     num_frames = len(one.evidence.horizon)
     tracks = []
-    for chain, thing in zip(one.chains, one.thing_of, strict=True):
-        known = _named(one.facts, thing, rng)
+    for chain, thing, name in zip(one.chains, one.thing_of, _read_names(one), strict=True):
+        known = name if rng.random() < AS_READ else _named(one.facts, thing, rng)
         tracks.append(steadied(track_of(chain, known, num_frames, SIZE * SIZE), backdrop, SIZE, SIZE))
     asked = [thing >= 0 and thing not in one.thing_of[:k] for k, thing in enumerate(one.thing_of)]
     if not any(asked):
@@ -115,6 +116,16 @@ def story_of(one: Extract, rng: np.random.Generator) -> Story | None:
         pair_times,
         _relations(one, pairs, one.thing_of),
     )
+
+
+def _read_names(one: Extract) -> list[Named]:
+    """What the namer says of every track, by some of its cuts."""
+    if not one.chains:
+        return []
+    some = [spread(len(cut), FEW_CUTS) for cut in one.cuts]
+    cuts = [torch.from_numpy(cut[chosen]).float() for cut, chosen in zip(one.cuts, some, strict=True)]
+    numbers = [torch.from_numpy(number[chosen]) for number, chosen in zip(one.numbers, some, strict=True)]
+    return [named for named, _ in name_cuts(cuts, numbers)]
 
 
 def _named(facts: Facts, thing: int, rng: np.random.Generator) -> Named:

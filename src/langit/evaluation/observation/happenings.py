@@ -68,7 +68,7 @@ class Reader(nn.Module):
         self.pair_kinds = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, len(PAIR_KINDS)))
         self.pair_times = nn.Conv1d(width, len(PAIR_KINDS), 3, padding=1)
         self.relate = nn.Sequential(
-            nn.Linear(2 * NUM_OWN + NUM_PAIR, width), nn.ReLU(), nn.Dropout(0.1), nn.Linear(width, 48), nn.ReLU(),
+            nn.Linear(2 * (2 * NUM_OWN + NUM_PAIR), width), nn.ReLU(), nn.Dropout(0.1), nn.Linear(width, 48), nn.ReLU(),
             nn.Linear(48, len(RELATIONS)),
         )  # fmt: skip
 
@@ -91,8 +91,8 @@ class Reader(nn.Module):
         met = functional.relu(self.meet(torch.cat([found[first], found[second], pairs], 1)))
         met = met + functional.relu(self.deeper_pair(met))
         kinds = self.pair_kinds(torch.cat([met.amax(-1), met.mean(-1)], 1))
-        opening = [part[..., :OPENING].mean(-1) for part in (numbers[first], numbers[second], pairs)]
-        return kinds, self.pair_times(met), self.relate(torch.cat(opening, 1))
+        opening = torch.cat([numbers[first], numbers[second], pairs], 1)[..., :OPENING]
+        return kinds, self.pair_times(met), self.relate(torch.cat([opening[..., 0], opening.mean(-1)], 1))
 
 
 def read_happenings(

@@ -24,8 +24,10 @@ Flags = NDArray[np.bool_]
 OFFSET = 1.0  # metres over the ground that are laid to the camera's height being off
 PROPS = ("wall", "ramp", "rod")
 MOVE_KINDS = ("static", "pan", "orbit", "dolly", "rise")
-NUM_OWN = 34 + len(SEEN_SHAPES) + len(MOVE_KINDS) + 5 * len(PROPS) + 5
-NUM_PAIR = 12
+NUM_SIGNED = 7
+NUM_OWN = NUM_SIGNED + 32 + len(SEEN_SHAPES) + len(MOVE_KINDS) + 5 * len(PROPS) + 5
+NUM_PAIR = 15
+NEAREST_ROW = 0.02  # below the horizon, of a lower end: nearer to it, a row tells no distance
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,8 @@ class Path:
     across: Doubles  # (F,) to the right
     deep: Doubles  # (F,) away from the camera
     above: Doubles  # (F,) of its lower end over the ground
+    ground_across: Doubles  # (F,) as across and deep, if its lower end stands on the ground
+    ground_deep: Doubles
     rise: Doubles  # (F,) of its centroid, from an arbitrary level
     lowest: float  # metres over the ground, before it is laid to the camera's height
     fps: float
@@ -71,11 +75,14 @@ def path_of(track: Track, backdrop: Backdrop, fps: float, height: int, width: in
         above = above - lowest
     travelled = np.concatenate([[0.0], np.cumsum(backdrop.steps[:, AHEAD])]) * float(np.median(backdrop.camera_height))
     middle = float(np.nanmedian(axial))
+    ground = backdrop.camera_height / np.maximum(low - row, NEAREST_ROW)
     return Path(
         track=track,
         across=x * axial,
         deep=axial + travelled,
         above=above,
+        ground_across=x * ground,
+        ground_deep=ground + travelled,
         rise=-y * middle,
         lowest=lowest,
         fps=fps,
@@ -107,12 +114,15 @@ def pair_numbers(one: Path, other: Path) -> Array:
         5 * (a[:, 3] - b[:, 3]),
         5 * (a[:, 3] - b[:, 1]),
         (one.track.visible & other.track.visible).astype(np.float64),
+        (other.ground_across - one.ground_across) / 2,
+        (other.ground_deep - one.ground_deep) / 2,
+        _speed(np.hypot(other.ground_across - one.ground_across, other.ground_deep - one.ground_deep), one.fps) / 2,
     ]
     return _clean(rows)
 
 
 PAIR_SIGNS = np.ones(NUM_PAIR, np.float32)
-PAIR_SIGNS[[3, 7]] = -1
+PAIR_SIGNS[[3, 7, 12]] = -1
 """What a mirror turns over."""
 
 
@@ -129,12 +139,17 @@ def _own(paths: Sequence[Path], k: int, backdrop: Backdrop) -> Array:
         (path.across - path.across[seen[0]]) / 2,
         _speed(path.across, fps) / 2,
         _speed(track.steady_x.astype(np.float64), fps) * 2,
+        (path.ground_across - path.ground_across[seen[0]]) / 2,
+        _speed(path.ground_across, fps) / 2,
     ]
     plain = [
         4 * (track.y - 0.5),
         4 * (track.steady_y - track.steady_y[seen[0]]),
         (path.deep - path.deep[seen[0]]) / 2,
         _speed(path.deep, fps) / 2,
+        (path.ground_deep - path.ground_deep[seen[0]]) / 2,
+        _speed(path.ground_deep, fps) / 2,
+        np.log(np.maximum(path.ground_deep, 1.0) / 8),
         path.above,
         np.full(len(frames), path.lowest),
         path.rise - np.nanmin(path.rise),
@@ -166,7 +181,7 @@ def _own(paths: Sequence[Path], k: int, backdrop: Backdrop) -> Array:
 
 
 SIGNS = np.ones(NUM_OWN, np.float32)
-SIGNS[:5] = -1
+SIGNS[:NUM_SIGNED] = -1
 
 
 def _beside(paths: Sequence[Path], k: int) -> Array:

@@ -60,7 +60,7 @@ def block(channels_in: int, channels: int, size: int, dilation: int = 1) -> nn.S
 class Segmenter(nn.Module):
     """(B, 3, h, w) in [-1, 1] to maps and scene logits, by way of 1/2, 1/4 and 1/8 of the size; h and w divide by 8."""
 
-    def __init__(self, fine: int = 16, middle: int = 40, coarse: int = 64) -> None:
+    def __init__(self, fine: int = 24, middle: int = 64, coarse: int = 96, last: int = 32) -> None:
         super().__init__()
         self.enter = block(14, fine, 3)
         self.to_middle = block(4 * fine, middle, 1)
@@ -70,8 +70,8 @@ class Segmenter(nn.Module):
         self.from_coarse = block(coarse, middle, 1)
         self.joined = nn.ModuleList([block(middle, middle, 3) for _ in range(2)])
         self.from_middle = block(middle, 4 * (fine + 4), 1)
-        self.leave = block(2 * fine + 4, 24, 3)
-        self.maps = nn.Conv2d(24, 4 * sum(HEADS.values()), 1)
+        self.leave = block(2 * fine + 4, last, 3)
+        self.maps = nn.Conv2d(last, 4 * sum(HEADS.values()), 1)
         self.scene = nn.Sequential(nn.Linear(2 * coarse, 48), nn.ReLU(), nn.Linear(48, sum(SCENE_HEADS.values())))
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:

@@ -165,6 +165,19 @@ def test_hits_at_about_one_time_are_not_asked():
     assert count[0] == 0 < count[1]
 
 
+def test_what_is_struck_is_not_asked_in_place_of_an_actor_whose_act_is_not_seen():
+    sight = stage(make_thing("ball", "medium", "matte", "red"), make_thing("ball", "medium", "matte", "blue"))
+    path = sight.positions.copy()
+    path[:, 1, 0] = np.linspace(0.1, 1.7, LENGTH.frames)
+    moved = sight_of(replace(sight.scene, trajectory=replace(sight.scene.trajectory, positions=path)))
+    little, far = Happening(0.0, "rolls", 0, direction="right"), Happening(0.0, "rolls", 1, direction="right")
+    asked = [
+        [(h.kind, h.subject) for h in asked_happenings(replace(moved, facts=replace(moved.facts, happenings=told)))]
+        for told in ((far,), (little, far))
+    ]
+    assert asked == [[("rolls", 1)], []]
+
+
 def test_what_is_asked_is_read_from_the_scene_alone():
     source = inspect.getsource(asked)
     assert "observation" not in source

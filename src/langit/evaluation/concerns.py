@@ -120,7 +120,7 @@ CONCERNS: dict[str, Concern] = {
             ("shadows are looked for where the camera should have stayed", (SHADOWS,)),
         ),
     ),
-    "blur": Concern(0.5, (("outlines and grain are gone", (*LOOKS, "camera*")),)),
+    "blur": Concern(0.3, (("outlines and grain are gone", (*LOOKS, "camera*")),)),
     "noise": Concern(0.1, (("pixels go to and fro", ("flicker*",)),)),
     "night": Concern(1.0, (("it is night", ("light, *", "light side*")),)),
     "drift": Concern(0.5, (("colours go away", ("drift*",)),)),

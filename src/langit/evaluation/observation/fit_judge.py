@@ -73,7 +73,7 @@ def fit(extracts: Path, path: Path, *, epochs: int, size: int = 128, peak: float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("extracts", type=Path)
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name(WEIGHTS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -4,7 +4,8 @@
 
 takes about four minutes of one CPU core and writes `namer.safetensors` beside this file. The weights that are shipped went on
 with `--goes-on --epochs 10 --peak 1.5e-3 --seed 5`, on 4,800 films with `--goes-on --epochs 8 --peak 1.5e-3 --seed 6` (seven
-rounds of it), and on 8,000 films that a better segmenter saw with `--goes-on --epochs 10 --peak 2e-3 --seed 7`.
+rounds of it), and on 8,000 films that a better segmenter saw with `--goes-on --epochs 10 --peak 2e-3 --seed 7` and then
+`--goes-on --epochs 7 --peak 2e-3 --seed 8`.
 """
 
 from __future__ import annotations

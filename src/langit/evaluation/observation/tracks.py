@@ -24,7 +24,7 @@ FARTHEST = 0.30  # of the frame, between a predicted and a found place, for the 
 SAME_PLACE = 0.08  # of the frame, for a patch that changed its colour
 SURE_WALL = 0.8
 SURE_EGG = 0.8  # of ball or egg
-SURE_METAL = 0.45
+SURE_METAL = 0.5
 TOGETHER = 0.3  # share of the frames of the shorter of two chains of one thing, in which both are seen
 NEAR_COLOURS: tuple[set[str], ...] = (
     {"red", "pink"},

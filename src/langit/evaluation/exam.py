@@ -157,19 +157,24 @@ def windows_to_make(output: Path, form: Form, settings: Settings) -> int:
 
 
 def expected_seconds(bundle: Bundle, output: Path, settings: Settings) -> float:
-    """About how long `examine` will take here, from two steps of sampling."""
+    """About how long `examine` will take here, from a few steps of sampling."""
     form = Form.of(bundle)
     steps = bundle.config.sampling.steps
-    first = Request("a red ball", frames=form.frames, seed=0, steps=2)
-    generate_all(bundle, [plan(bundle, Request("a red ball", frames=form.frames, seed=0, steps=1))])  # warm up
-    started = time.perf_counter()
-    generate_all(bundle, [plan(bundle, first)])
-    one = (time.perf_counter() - started) / 2 * steps
+
+    def seconds(of_steps: int) -> float:
+        started = time.perf_counter()
+        generate_all(bundle, [plan(bundle, Request("a red ball", frames=form.frames, seed=0, steps=of_steps))])
+        return time.perf_counter() - started
+
+    seconds(1)  # warm up
+    few, more = seconds(2), seconds(6)  # the cast and the decoding are the same for any number of steps
+    step = max(0.0, more - few) / 4
+    one = few + step * (steps - 2)
     papers, _ = set_papers(form, settings.count, settings.seed)
     pairs = settings.pairs * len(KINDS) - len(_known_surprises(output))
     looking = len(papers) * 2 * SECONDS_PER_CLIP + settings.curve_clips * len(WATCHED) * SECONDS_PER_CURVE
     looking += settings.matrix_clips * SECONDS_OF_MATRIX
-    return windows_to_make(output, form, settings) * one + pairs * one * 8 / steps + looking
+    return windows_to_make(output, form, settings) * one + pairs * step * 8 + looking
 
 
 # The folder.

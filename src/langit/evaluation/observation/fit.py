@@ -4,9 +4,10 @@
 
 takes about five minutes of one CPU core and writes `segmenter.safetensors` beside this file. A call that was stopped is
 taken up by the next one; `--goes-on` begins with the weights that are there. Those that are shipped went on with
-`--goes-on --steps 11000 --peak 3e-3 --seed 11`, eleven minutes, on 8,000 films, from those of a network two thirds as wide (fitted for
-11,500 steps on 4,600 films) whose channels were set among new ones that said nothing yet. Half of the frames are blurred, noised
-and tinted at random, because a model's clips are softer than the simulator's; a mirrored frame shows as good a scene as the frame.
+`--goes-on --steps 11000 --peak 3e-3 --seed 11`, eleven minutes, on 8,000 films, from those of a network two thirds as wide
+(fitted for 11,500 steps on 4,600 films) whose channels were set among new ones that said nothing yet. Half of the frames are
+blurred, noised and tinted at random, because a model's clips are softer than the simulator's; a mirrored frame shows as good a
+scene as the frame.
 """
 
 from __future__ import annotations

@@ -23,8 +23,9 @@ from langit.evaluation.observation import observe
 from langit.evaluation.prompt_following import score, shares
 from langit.evaluation.prompts import ATTRIBUTES, Prompt, answer, make_prompts
 from langit.flow import add_noise
-from langit.generate import Request, generate_all, plan
+from langit.generate import generate_all
 from langit.packing import pack
+from langit.planning import Request, plan
 from langit.tokenizer import decode, encode
 from langit.types import Frames, Video
 

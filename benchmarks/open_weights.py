@@ -29,8 +29,9 @@ from torch import Tensor
 
 from langit.catalog import Bundle, load
 from langit.catalog.wan_layout import convert, transformer_config
-from langit.generate import Request, plan, sample
+from langit.generate import sample
 from langit.packing import Text, pack, unpack
+from langit.planning import Request, plan
 from langit.tokenizer import decode, encode
 from langit.tokenizer.wan import WanTokenizer
 from langit.tokenizer.wan_autoencoder import WanAutoencoder, WanAutoencoderConfig, channels_last

@@ -23,10 +23,11 @@ def recipe() -> TrainingConfig:
         base,
         name="embedded-fast",
         start="",
-        stages=(Stage(150, 1536, {"picture": 0.1, "short": 0.2, "whole": 0.7}),),
+        stages=(Stage(100, 1536, {"picture": 0.1, "short": 0.2, "whole": 0.7}),),
         tasks={task: share for task, share in SHARES.items() if task != "frames"},  # a course has one level at a time
         optimizer=OptimizerConfig(learning_rate=1e-3, warmup=20, cooldown=0.5, ema=0.98),
         naming=0.0,
+        sampling=replace(base.sampling, quality="fast"),
         prompt_dropout=0.0,
         first_clips=4096,
         distillation=Distillation("embedded", (1.0, 0.9, 0.75, 0.5, 0.0), substeps=3),

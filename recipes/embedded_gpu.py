@@ -14,12 +14,12 @@ off goes on by the same command. On several GPUs:
     torchrun --nproc-per-node 8 -m langit.cli train recipes/embedded_gpu.py --output runs/embedded-gpu --device cuda
 
 Choices, from what the CPU taught (dev/LOG.md): linear patches of 16x16 pixels and 4 frames, x-prediction, pictures first, names
-for what fills each cell, a cast before the picture, stamps, Muon. Larger pictures of the same things repeat themselves more, so
-levels are noisier than at 64x64 (SD3, arXiv 2403.03206, eq. 23, with four times the pixels).
+for what fills each cell, a cast and its draft before the picture, Muon. Larger pictures of the same things repeat themselves more,
+so levels are noisier than at 64x64 (SD3, arXiv 2403.03206, eq. 23, with four times the pixels).
 """
 
 from langit.catalog.bundle import Native, SamplingDefaults
-from langit.conditioning.drawing import FILLS
+from langit.conditioning.drawing import num_fills
 from langit.conditioning.tasks import Levels
 from langit.text.encoder import PromptEncoderConfig
 from langit.training import CorpusConfig, OptimizerConfig, Stage, TrainingConfig
@@ -34,7 +34,7 @@ def recipe() -> TrainingConfig:
     return TrainingConfig(
         name="embedded-gpu",
         transformer=TransformerConfig(
-            patch_dim=(CHANNELS + FILLS + 1) * cells,
+            patch_dim=(CHANNELS + num_fills(CHANNELS) + 1) * cells,
             out_dim=CHANNELS * cells,
             width=320,
             depth=8,
@@ -45,7 +45,7 @@ def recipe() -> TrainingConfig:
             place_frequencies=6,
             detail_width=96,
             detail_depth=4,
-            detail_stamps=8,
+            detail_draft=True,
         ),
         text=PromptEncoderConfig(width=256, depth=0, num_heads=4, reach=4),
         patch=PATCH,

@@ -14,7 +14,8 @@ from PIL import Image
 import langit
 from langit.catalog.bundle import Native
 from langit.conditioning import FramesCondition, RegionCondition, SourceCondition
-from langit.generate import Request, animate, generate_all, plan
+from langit.generate import generate_all
+from langit.planning import Request, animate, plan
 from langit.sampling import SCHEDULES, SOLVERS
 from langit.tokenizer import decode, encode
 from langit.types import ClipShape, InputError

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import os
 import re
 import sys
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 STARTED = time.perf_counter()
 OWN = "the model's own"
+M_ARENA_MAX = -8  # of glibc's malloc.h
 console = Console(stderr=False, highlight=False, soft_wrap=True)
 complaints = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -664,6 +667,7 @@ def _say(text: str) -> None:
 def main() -> None:
     """The console script: user errors are one sentence and exit code 2, failures of the machine one sentence and 1."""
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # what fails at the hub is told in our own sentence
+    _keep_memory_whole()
     warnings.showwarning = _show_warning
     for stream in (sys.stdout, sys.stderr):  # a prompt may hold what the terminal cannot show
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -675,6 +679,14 @@ def main() -> None:
     if code == 130:  # what typer makes of Ctrl-C
         complaints.print("Stopped; nothing half-written is left.", markup=False)
     sys.exit(code or 0)
+
+
+def _keep_memory_whole() -> None:
+    """One heap for all threads, where the C library is glibc: with one to each a long clip leaves holes in all of them, window
+    after window, and a minute takes a sixth more memory than four seconds."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL("libc.so.6").mallopt(M_ARENA_MAX, 1)
 
 
 def _sentence(error: Exception) -> tuple[str, int]:

@@ -1,32 +1,25 @@
-"""A model as solvers see it, `denoise(x, sigma) -> x0`: under prompts, beside what is known, and led away from without them.
-
-Read `denoiser`, then `make_casts`: who is in a clip and where is made before the picture, on the same path, and stands beside it.
-"""
+"""A model as solvers see it, `denoise(x, sigma) -> x0`: under prompts, beside what is known, and led away from without them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 
 import torch
 from torch import Tensor
 
 from langit.catalog import Bundle
 from langit.conditioning import Held
-from langit.conditioning.cast import CAST
 from langit.conditioning.channels import Beside, noisy_channels
-from langit.conditioning.drawing import FILLS
-from langit.conditioning.glance import behind, looked_up, pulled
-from langit.flow import add_noise, predicted_x
-from langit.packing import Bounds, Layout, Text
+from langit.conditioning.drawing import num_fills
+from langit.flow import predicted_x
+from langit.packing import Bounds, Layout, Text, bounds_of
 from langit.patches import Grid
-from langit.sampling import SCHEDULES, SOLVERS, Denoise, guided, levels_of, seeing
+from langit.sampling import Denoise, seeing
 from langit.transformer import Transformer
 from langit.transformer.experts import Experts
-
-CASTS = 0x5EE7C4
-"""A clip's cast has noise of its own: that of its seed with these bits turned."""
 
 
 def denoiser(
@@ -58,7 +51,7 @@ def denoiser(
 def no_sketch(bundle: Bundle, layout: Layout) -> Beside:
     """What stands beside pictures of which no sketch is known."""
     cells = math.prod(bundle.config.patch)
-    nothing = torch.zeros(layout.num_patches, FILLS * cells, device=bundle.device)
+    nothing = torch.zeros(layout.num_patches, num_fills(bundle.tokenizer.channels) * cells, device=bundle.device)
     return Beside(noisy_channels(nothing, nothing.new_ones(len(nothing)), cells))
 
 
@@ -86,50 +79,6 @@ def _in_sight(held: Held, grid: Grid) -> Tensor:
     return ~(whole & ~whole.all())
 
 
-def make_casts(
-    bundle: Bundle,
-    layout: Layout,
-    seeds: Sequence[int],
-    prompts: Sequence[str],
-    governs: Bounds | None,
-    seen: Tensor,
-    bands: Tensor,
-    known: Sequence[Tensor],
-) -> Tensor:
-    """The casts of clips as rows (N, CAST), made from noise as pictures are, and kept where things are seen.
-
-    Of each clip so much is `known`: its first rows (n, CAST), and where names are `seen` in its pictures (`glance`), and
-    the colours of their `bands`. `governs` are the bounds of the rows that each prompt governs.
-    """
-    sampling, caster = bundle.config.sampling, bundle.cast
-    assert caster is not None
-    noise = noise_of([seed ^ CASTS for seed in seeds], layout.grids, CAST)
-    mask, content = torch.zeros(len(noise), dtype=torch.bool), torch.zeros_like(noise)
-    for start, rows in zip(layout.bounds, known, strict=False):
-        mask[start : start + len(rows)], content[start : start + len(rows)] = True, rows
-    negatives = [sampling.negative] * len(seeds)
-
-    def looking(where: Tensor) -> Beside:
-        return Beside(looked_up=lambda x, sigma: looked_up(x, sigma, where, layout))
-
-    denoise = guided(
-        denoiser(bundle, layout, prompts, governs, looking(seen), caster),
-        denoiser(bundle, layout, negatives, None, looking(torch.zeros_like(seen)), caster),
-        sampling.cast_guidance,
-        sampling.cast_interval,
-    )
-    assert bundle.casting is not None
-    paths, backdrops = (code.to(str(bundle.device)) for code in (bundle.casting.paths, bundle.casting.backdrops))
-
-    def placed(x: Tensor, sigma: Tensor) -> Tensor:
-        return behind(pulled(denoise(x, sigma), seen, layout, paths), bands, backdrops)
-
-    schedule = SCHEDULES[sampling.schedule](sampling.cast_steps, sampling.shift)
-    levels = levels_of(schedule, mask, torch.ones(len(noise)))
-    x = add_noise(content, noise, levels[0]).to(bundle.device)
-    return SOLVERS[sampling.solver](placed, x, levels.to(bundle.device), lambda step: None).cpu()
-
-
 def noise_of(seeds: Sequence[int], grids: Sequence[Grid], patch_dim: int) -> Tensor:
     """Clips' noise, of each from its own seed and by position; always drawn on the CPU, so that every device starts alike."""
     drawn = [
@@ -137,3 +86,15 @@ def noise_of(seeds: Sequence[int], grids: Sequence[Grid], patch_dim: int) -> Ten
         for seed, grid in zip(seeds, grids, strict=True)
     ]
     return torch.cat(drawn)
+
+
+def governed(prompts: Sequence[str], held: Sequence[Held], grids: Sequence[Grid]) -> tuple[list[str], Bounds | None]:
+    """The prompts in the order of the patches they govern, and the bounds of these; None where each governs a clip."""
+    if not any(one.prompts for one in held):
+        return list(prompts), None
+    told, counts = [], []
+    for prompt, one, grid in zip(prompts, held, grids, strict=True):
+        for said, frames in groupby(one.prompts or (prompt,) * grid.t):
+            told.append(said)
+            counts.append(len(list(frames)) * grid.y * grid.x)
+    return told, bounds_of(counts)

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from langit.catalog import Bundle, find_model, load_bundle, save_bundle
-from langit.generate import Request, generate_all, plan
+from langit.generate import generate_all
+from langit.planning import Request, plan
 from langit.tokenizer import PixelTokenizer
 from langit.types import InputError
 

@@ -1,21 +1,23 @@
-"""Casts drawn: shares, outlines, colours and drift of every cell, against figures whose area is known."""
+"""Casts drawn: shares, a draft in flat colours and drift of every cell, against figures whose area is known."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 from langit.conditioning.cast import BANDS, DIRECTIONS, NUM_COLOURS, NUM_NAMES, NUM_SHAPES, THINGS, Cast
-from langit.conditioning.drawing import COLOURED, FILLS, PARTS, WAVES, drawn, seen, sketch, sketch_of
-from langit.conditioning.drift import DRIFT
+from langit.conditioning.drawing import NAMES, draft, drawn, num_fills, seen, sketch, sketch_of
+from langit.conditioning.drift import DRIFT, DRIFTS
+from langit.tokenizer import PixelTokenizer, decode
 
 RED, BLUE, BALL, CUBE, WALL = 0, 5, NUM_COLOURS, NUM_COLOURS + 1, NUM_COLOURS + NUM_SHAPES
 ANGLES = 2 * math.pi * torch.arange(DIRECTIONS) / DIRECTIONS
 CIRCLE = torch.ones(DIRECTIONS)
+PIXELS = PixelTokenizer((4, 8, 8))
+FILLS = num_fills(PIXELS.channels)
 SQUARE = ANGLES.cos().abs() + ANGLES.sin().abs()  # how far the square of half side 1 reaches
 
 
@@ -52,7 +54,7 @@ def test_the_nearer_hides_the_farther_whatever_their_rows():
 
 
 def test_shares_are_told_of_every_cell_and_name():
-    fills = drawn(cast((RED, BALL, (-0.5, -0.5), 0.25 * SQUARE, 1.0)), 2, 2, (4, 8, 8))
+    fills = drawn(cast((RED, BALL, (-0.5, -0.5), 0.25 * SQUARE, 1.0)), 2, 2, PIXELS)
     assert fills.shape == (FILLS, 1, 2, 2)
     names = fills[:NUM_NAMES, 0]
     told = {RED: 0.25, BALL: 0.25}  # 4 of 8 pixels each way in the first cell
@@ -62,47 +64,47 @@ def test_shares_are_told_of_every_cell_and_name():
     assert not names[:, 1].any()
 
 
-def test_outlines_are_the_first_waves_of_what_shapes_cover_and_props_have_none():
-    """Against the sum of the transform's definition."""
-    things = ((RED, BALL, (0.3, 0.1), 0.5 * CIRCLE, 1.0), (BLUE, WALL, (-0.3, 0.0), 0.4 * SQUARE, 2.0))
-    told = cast(*things)
-    outlines = drawn(told, 2, 2, (4, 8, 8))[NUM_NAMES:][: len(WAVES)]
-    covered = seen(told, 16, 16)[0, 0, :, :8, 8:].numpy()
-    for number, wave in enumerate(WAVES):
-        cosines = [
-            np.cos(np.pi * k * (np.arange(n) + 0.5) / n) * (2**0.5 if k else 1)
-            for k, n in zip(wave, (4, 8, 8), strict=True)
-        ]
-        expected = (covered * np.einsum("t,y,x->tyx", *cosines)).mean()
-        assert float(outlines[number, 0, 0, 1]) == pytest.approx(expected, abs=1e-5)
-    assert not drawn(cast(things[1]), 2, 2, (4, 8, 8))[NUM_NAMES:][: len(WAVES)].any()
+def test_a_draft_is_the_clip_in_flat_colours():
+    """The first latent frame is one frame, as its last moment is; things before the backdrop, mixed at their edges."""
+    one = cast((RED, BALL, (-0.5, -0.5), 0.25 * SQUARE, 1.0), (BLUE, CUBE, (0.5, 0.5), 0.5 * SQUARE, 2.0))
+    two = Cast(*(torch.cat([value, value]) for value in vars(one).values()))
+    across = torch.tensor([0.0, 0.25, 0.5, 0.75])
+    two.centres[:, 0, :, 0] += across
+    frames = draft(two, seen(two, 16, 16))
+    assert frames.shape == (5, 16, 16, 3)
+    torch.testing.assert_close(frames[0], frames[4])
+    for frame, moved in zip(frames[1:], (0, 2, 4, 6), strict=True):
+        torch.testing.assert_close(frame[3:5, 3 + moved : 5 + moved], torch.full((2, 2, 3), 0.25))
+        torch.testing.assert_close(frame[10:14, 10:14], torch.full((4, 4, 3), 0.75))
+        torch.testing.assert_close(frame[:1], torch.full((1, 16, 3), -0.5))
+    half = replace(one, centres=one.centres + 0.5 / 8)  # by half a pixel
+    edge = draft(half, seen(half, 16, 16))[0, 4, 2]
+    torch.testing.assert_close(edge, torch.full((3,), (0.25 - 0.5) / 2))
 
 
-def test_colours_are_the_rests_and_what_to_add_for_things_where_both_are_seen():
-    told = cast((RED, BALL, (-0.5, -0.5), 0.25 * SQUARE, 1.0), (BLUE, CUBE, (0.5, 0.5), 0.5 * SQUARE, 2.0))
-    colours = drawn(told, 2, 2, (4, 8, 8))[-COLOURED - DRIFT : -DRIFT, 0]
-    torch.testing.assert_close(colours[:3, 0, 0], torch.full((3,), -0.5))  # the backdrop
-    torch.testing.assert_close(colours[3:, 0, 0], torch.full((3,), 0.75))
-    torch.testing.assert_close(colours[:3, 1, 1], torch.full((3,), 0.75))  # filled whole by the cube
-    assert not colours[3:, 1, 1].any()
-    assert not colours[3:, 0, 1].sum() > 0.76 * 3
+def test_cells_have_the_latents_of_the_draft():
+    told = cast((RED, BALL, (0.3, 0.1), 0.5 * CIRCLE, 1.0))
+    latents = drawn(told, 2, 2, PIXELS)[NUM_NAMES:-DRIFT]
+    torch.testing.assert_close(decode(PIXELS, latents), draft(told, seen(told, 16, 16)), atol=1e-6, rtol=0)
 
 
 def test_drift_is_a_line_from_the_left_to_the_right_in_cells():
     still = cast()
     drift = torch.zeros(1, 2, BANDS, 2)
     drift[:, 0, :, 1], drift[:, 1, :, 1] = 0.0, 1.0
-    carried = drawn(replace(still, drift=drift), 4, 8, (4, 8, 8))[-DRIFT:, 0]
+    carried = drawn(replace(still, drift=drift), 4, 8, PIXELS)[-DRIFT:, 0]
     assert not carried[0].any()
     torch.testing.assert_close(carried[1, 0], (torch.arange(8) + 0.5) / 8 * 2)
 
 
-def test_a_sketch_is_what_fills_the_cells_each_part_in_its_scale():
-    fills = torch.rand(3, FILLS * 4)
-    scaled = sketch_of(fills) / fills
-    scales = torch.tensor([scale for part, scale in PARTS.items() for _ in range(part * 4)])
-    torch.testing.assert_close(scaled, scales.expand(3, -1))
+def test_a_sketch_is_what_fills_the_cells_the_draft_first():
+    fills, cells = torch.rand(3, FILLS * 4), 4
+    names, drift = NUM_NAMES * cells, DRIFT * cells
+    scaled = sketch_of(fills, cells)
+    torch.testing.assert_close(scaled[:, : -names - drift], fills[:, names:-drift])
+    torch.testing.assert_close(scaled[:, -names - drift : -drift], NAMES * fills[:, :names])
+    torch.testing.assert_close(scaled[:, -drift:], DRIFTS * fills[:, -drift:])
     told = cast((RED, BALL, (0.0, 0.0), 0.5 * CIRCLE, 1.0))
-    beside = sketch(told, 4, 2, (4, 8, 8), (1, 2, 2))
+    beside, of_cells = sketch(told, 4, 2, PIXELS, (1, 2, 2)), drawn(told, 4, 2, PIXELS)
     assert beside.shape == (2, FILLS * 4)
-    torch.testing.assert_close(beside[0, :4] / PARTS[NUM_NAMES], drawn(told, 4, 2, (4, 8, 8))[0, 0, :2].flatten())
+    torch.testing.assert_close(beside[0, :4], of_cells[NUM_NAMES, 0, :2].flatten())

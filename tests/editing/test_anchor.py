@@ -13,10 +13,11 @@ from langit.conditioning import FramesCondition, LatentsCondition, SourceConditi
 from langit.editing import extend, loop
 from langit.editing.anchor import CAMERA, Anchor, resting
 from langit.editing.footage import groups_of
-from langit.generate import Plan, Request, held_of, plan
+from langit.generate import held_of
 from langit.media import write
 from langit.packing import layout_of, unpack
 from langit.patches import grid_of
+from langit.planning import Plan, Request, plan
 from langit.tokenizer.base import latent_shape
 from langit.types import Video
 from tests.editing.conftest import moving, played

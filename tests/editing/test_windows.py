@@ -10,7 +10,8 @@ from langit.catalog import Bundle
 from langit.conditioning import Known, LatentsCondition, Passage, Span, SpansCondition
 from langit.conditioning.passages import CONTEXT_GROUPS, windows_of
 from langit.editing.footage import groups_of
-from langit.generate import Plan, Request, generate_all, make_passage, plan, sample, stream
+from langit.generate import generate_all, make_passage, sample, stream
+from langit.planning import Plan, Request, plan
 from langit.tokenizer import encode
 from langit.types import ClipShape
 from tests.editing.conftest import moving, played

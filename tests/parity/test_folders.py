@@ -21,7 +21,8 @@ from langit.catalog.verify import verify
 from langit.catalog.wan import find_parts, load_wan
 from langit.catalog.wan_layout import diffusers_name, our_name
 from langit.catalog.wan_own import umt5_name
-from langit.generate import Request, plan, sample
+from langit.generate import sample
+from langit.planning import Request, plan
 from langit.transformer import Transformer
 from langit.types import ClipShape, InputError
 from tests.parity import wan

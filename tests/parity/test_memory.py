@@ -19,7 +19,8 @@ from langit.catalog.lora import LiveLoras, Lora, apply_loras
 from langit.catalog.memory import Held, checked_device, how_held, num_parameters, passing_bytes, weight_bytes
 from langit.catalog.published import PUBLISHED
 from langit.catalog.wan import load_wan, stream_transformer
-from langit.generate import Request, plan, sample
+from langit.generate import sample
+from langit.planning import Request, plan
 from langit.sampling import SCHEDULES
 from langit.transformer.eight_bits import linear_kind
 from langit.transformer.streaming import StreamedBlocks

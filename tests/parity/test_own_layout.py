@@ -16,7 +16,8 @@ from safetensors.torch import save_file
 from langit.catalog import load_bundle, wan_own
 from langit.catalog.wan_autoencoder import WAN_21, WAN_22, diffusers_name, own_autoencoder
 from langit.conditioning import FramesCondition
-from langit.generate import Request, plan, sample
+from langit.generate import sample
+from langit.planning import Request, plan
 from langit.tokenizer import decode, encode
 from langit.tokenizer.wan import WanTokenizer
 from langit.tokenizer.wan_autoencoder import WanAutoencoder, WanAutoencoderConfig

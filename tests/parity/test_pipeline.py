@@ -10,8 +10,9 @@ import torch
 from langit.catalog import load_bundle
 from langit.conditioning import FramesCondition
 from langit.denoising import noise_of
-from langit.generate import Request, plan, sample
+from langit.generate import sample
 from langit.patches import from_patches, grid_of
+from langit.planning import Request, plan
 from langit.tokenizer import decode
 from langit.tokenizer.base import latent_shape
 from tests.parity import wan

@@ -116,7 +116,7 @@ def test_a_body_knows_its_files(tmp_path):
 
 
 def test_prompts_are_as_long_as_generation_allows():
-    from langit.generate import MAX_PROMPT_CHARACTERS
+    from langit.planning import MAX_PROMPT_CHARACTERS
 
     assert MOST_PROMPT == MAX_PROMPT_CHARACTERS
 

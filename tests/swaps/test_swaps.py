@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from einops import rearrange
 
 from langit.conditioning import Held
-from langit.generate import Request, generate_all, plan
+from langit.generate import generate_all
 from langit.patches import grid_of, to_patches
+from langit.planning import Request, plan
 from langit.sampling import SCHEDULES, SOLVERS
 from langit.tokenizer import encode
 from langit.training import train

@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from langit.catalog import load_bundle, save_bundle
 from langit.catalog.tokenizers import load_tokenizer, save_tokenizer
-from langit.generate import Request, generate_all, plan
+from langit.generate import generate_all
+from langit.planning import Request, plan
 from langit.tokenizer import TOKENIZERS, CausalTokenizer, LinearTokenizer, PixelTokenizer, decode, encode, kind_of
 from langit.tokenizer.autoencoder import Autoencoder, AutoencoderConfig, fold, unfold
 from langit.tokenizer.base import latent_shape

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from langit.conditioning.cast import NUM_NAMES
-from langit.conditioning.drawing import FILLS
+from langit.conditioning.drawing import num_fills
 from langit.packing import pack
 from langit.patches import Grid
 from langit.text.encoder import tokens_of
@@ -191,8 +191,9 @@ def test_no_more_is_held_of_what_fills_cells_than_training_looks_at(tiny_corpus)
     assert config.fills == NUM_NAMES  # what naming is told
     assert replace(config, naming=0.0).fills == 0
     assert replace(config, learns="cast").fills == NUM_NAMES
-    sees = replace(config.transformer, patch_dim=config.transformer.out_dim + (FILLS + 1) * math.prod(config.patch))
-    assert replace(config, naming=0.0, transformer=sees).fills == FILLS
+    fills = num_fills(config.corpus.channels)
+    sees = replace(config.transformer, patch_dim=config.transformer.out_dim + (fills + 1) * math.prod(config.patch))
+    assert replace(config, naming=0.0, transformer=sees).fills == fills
     whole = Pool(Corpus(tiny_corpus, config.corpus), config.patch)
     named = Pool(Corpus(tiny_corpus, config.corpus), config.patch, fills=config.fills)
     batch, bare = draw_batch(config, whole, 0), draw_batch(config, named, 0)

@@ -15,12 +15,14 @@ from langit.simulator.camera import drift, project
 from langit.simulator.plans import plan
 from langit.simulator.render import render
 from langit.text.encoder import tokens_of
+from langit.tokenizer import PixelTokenizer
 from langit.training.casting import NAMES, at_moment, cast_of
 from langit.training.corpus import Corpus
 from langit.training.footage import make_clip, tells_all
 from tests.conftest import tiny_training
 
 STRIDE = (4, 8, 8)
+PIXELS = PixelTokenizer(STRIDE)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def shares(segmentation: np.ndarray, scene) -> torch.Tensor:
 
 def test_drawn_a_cast_fills_the_cells_that_its_things_fill(clips):
     for scene, frames, truth in clips:
-        fills = drawn(cast_of(scene, frames, truth.segmentation, STRIDE), 8, 8, STRIDE)
+        fills = drawn(cast_of(scene, frames, truth.segmentation, STRIDE), 8, 8, PIXELS)
         true = shares(truth.segmentation, scene)
         wrong = float((fills[:NUM_NAMES] - true).abs().sum() / true.sum())
         assert wrong < 0.12, (scene.event, wrong)
@@ -77,7 +79,7 @@ def test_drift_is_the_cameras_at_the_last_frame_of_each_latent_frame():
     turned[:, 0] += np.linspace(0, 2, len(turned))
     scene = replace(scene, camera=replace(scene.camera, targets=turned))
     frames, truth = render([scene], 64, 64)[0]
-    fills = drawn(cast_of(scene, frames, truth.segmentation, STRIDE), 8, 8, STRIDE)
+    fills = drawn(cast_of(scene, frames, truth.segmentation, STRIDE), 8, 8, PIXELS)
     expected = torch.from_numpy(drift(scene.camera, range(0, 33, 4), 8, 8)).permute(3, 0, 1, 2)
     assert float((fills[-DRIFT:] - expected).abs().mean()) < 0.05 * float(expected.abs().mean())
     assert not fills[-DRIFT:, 0].any()
@@ -107,7 +109,7 @@ def test_a_sample_has_the_casts_of_its_own_frames(tiny_corpus):
     torch.testing.assert_close(sample.cast[: len(rows)].float(), rows, atol=2e-3, rtol=2e-3)
     assert len(sample.cast) == ROWS * (sample.latents.shape[1] + sample.stills.shape[1])
     cast: Cast = corpus.casting.decode(rows)
-    assert torch.equal(sample.fills, drawn(cast, *sample.latents.shape[2:], config.stride).half())
+    assert torch.equal(sample.fills, drawn(cast, *sample.latents.shape[2:], corpus.tokenizer).half())
     assert torch.equal(sample.still_fills[:NUM_NAMES, 0], sample.fills[:NUM_NAMES, 0])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from langit.conditioning.cast import CAST
-from langit.conditioning.drawing import FILLS
+from langit.conditioning.drawing import num_fills
 from langit.conditioning.glance import LOOKED_UP
 from langit.training import Stage, load_recipe
 from langit.training.run import warmup_stable_decay
@@ -26,7 +26,7 @@ RECIPES = sorted(
 def test_every_recipe_is_whole(path):
     config = load_recipe(path)
     volume = math.prod(config.patch)
-    picture, sketch = config.corpus.channels * volume, FILLS * volume
+    picture, sketch = config.corpus.channels * volume, num_fills(config.corpus.channels) * volume
     sizes = config.transformer.patch_dim, config.transformer.out_dim
     if config.learns == "cast":
         assert sizes == (CAST + LOOKED_UP, CAST)

@@ -12,7 +12,8 @@ from langit.catalog import load_bundle
 from langit.catalog.bundle import SamplingDefaults
 from langit.conditioning.tasks import SHARES
 from langit.flow import add_noise
-from langit.generate import Request, generate_all, plan
+from langit.generate import generate_all
+from langit.planning import Request, plan
 from langit.training import Distillation, Stage, train
 from langit.training.batches import draw_batch
 from langit.training.corpus import Corpus

@@ -17,7 +17,8 @@ import pytest
 import torch
 
 from langit.catalog import load_bundle
-from langit.generate import Request, generate_all, plan
+from langit.generate import generate_all
+from langit.planning import Request, plan
 from langit.training import Stage, TrainingConfig, load_recipe, train
 from langit.training.batches import draw_batch
 from langit.training.corpus import Corpus

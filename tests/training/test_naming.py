@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from langit.conditioning.cast import NUM_NAMES
-from langit.conditioning.drawing import FILLS
+from langit.conditioning.drawing import num_fills
 from langit.training.casting import NAMES
 from langit.training.naming import Naming
 
 
 def test_a_head_that_says_the_truth_loses_its_entropy_and_nothing_more():
     naming = Naming(width=4, cells=2)
-    shares = torch.zeros(1, FILLS, 2)
+    shares = torch.zeros(1, num_fills(8), 2)
     shares[0, NAMES.index("red"), 0] = shares[0, NAMES.index("ball"), 0] = 0.25  # the other cell is empty
     with torch.no_grad():
         naming.out.weight.zero_()

@@ -15,8 +15,9 @@ from langit.catalog import load_bundle, save_bundle
 from langit.catalog.exchange import exchange_tokenizer
 from langit.catalog.tokenizers import load_tokenizer, save_tokenizer
 from langit.cli import app
-from langit.generate import Request, generate_all, plan
+from langit.generate import generate_all
 from langit.media import write
+from langit.planning import Request, plan
 from langit.tokenizer import CausalTokenizer, decode, encode
 from langit.tokenizer.autoencoder import Autoencoder, AutoencoderConfig
 from langit.training import PieceConfig, TokenizerTraining, load_recipe, train

@@ -86,22 +86,17 @@ def test_it_begins_as_nothing():
     torch.testing.assert_close(run(model, *at), run(plain, *at), rtol=0, atol=0)
 
 
-def test_stamps_are_products_of_what_stands_beside_the_noise():
-    """They begin as nothing; pressed, what is printed grows fourfold where all that stands beside doubles."""
+def test_of_a_draft_that_stands_beside_the_noise_a_share_is_kept():
+    """It begins as nothing; what is kept goes by channel, and into the same cells."""
     torch.manual_seed(0)
-    model = Transformer(TransformerConfig(**{**vars(CONFIG), "patch_dim": 28, "detail_stamps": 2}))
+    config = TransformerConfig(**{**vars(CONFIG), "patch_dim": 2 * CONFIG.out_dim + 4, "detail_draft": True})
+    model = Transformer(config)
     initialise(model)
-    stamps = model.detail.stamps
-    for layer in (stamps.stamp, stamps.ink):
-        torch.nn.init.zeros_(layer.bias)
-    x, beside, embedded = torch.zeros(4, 4, 32), torch.randn(4, 4, 3), torch.randn(1, 32)
+    grid, channels = (Grid(1, 2, 2),), CONFIG.out_dim // 4
+    patches, sigma = torch.randn(4, config.patch_dim), torch.full((4,), 0.5)
+    assert not run(model, grid, patches, sigma).any()
+    share = torch.rand(channels)
     with torch.no_grad():
-        assert not stamps(x, beside, embedded, None).any()
-        torch.nn.init.normal_(stamps.press[1].bias)
-        once = stamps(x, beside, embedded, None)
-        torch.testing.assert_close(stamps(x, 2 * beside, embedded, None), 4 * once)
-        torch.testing.assert_close(stamps(x[:2], beside[:2], embedded, None), once[:2])
-    assert once.any()
-    patches, states = torch.randn(4, 28), torch.randn(4, 32)
-    with torch.no_grad():
-        assert model.detail(patches, states, embedded, None, layout_of([Grid(1, 2, 2)])).any()
+        model.detail.keep_out[1].bias[channels:] = share
+    expected = patches[:, CONFIG.out_dim : 2 * CONFIG.out_dim].unflatten(1, (channels, 4)) * share[:, None]
+    torch.testing.assert_close(run(model, grid, patches, sigma), expected.flatten(1))

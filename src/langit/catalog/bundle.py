@@ -28,7 +28,7 @@ from langit.catalog.memory import MemoryMode, refuse_too_long
 from langit.catalog.tensors import check_shapes, read_tensors, write_tensors
 from langit.catalog.tokenizers import read_tokenizer
 from langit.conditioning.cast import CastCode
-from langit.conditioning.drawing import FILLS
+from langit.conditioning.drawing import num_fills
 from langit.conditioning.glance import Glance
 from langit.patches import PatchSize
 from langit.text.clip import ClipEncoder
@@ -46,7 +46,6 @@ MAY_BE_0 = (
     "text reach",
     "place_frequencies",
     "detail_width",
-    "detail_stamps",
     "image_width",
     "image_places",
     "text depth",
@@ -112,7 +111,7 @@ class BundleConfig:
                 raise ValueError(f"a {name} is three whole numbers (frames, rows, columns) of at least 1, not {sizes}")
         text = {f"text {name}": count for name, count in vars(self.text).items()}
         for name, count in {**vars(self.transformer), **text}.items():
-            if isinstance(count, int) and count < (0 if name in MAY_BE_0 else 1):
+            if isinstance(count, int) and not isinstance(count, bool) and count < (0 if name in MAY_BE_0 else 1):
                 raise ValueError(f"{name} is at least 1, not {count}")
         if self.transformer.prediction not in get_args(Prediction):
             raise ValueError(f"a prediction is one of {get_args(Prediction)}, not {self.transformer.prediction!r}")
@@ -201,7 +200,7 @@ class Bundle:
     @property
     def _sketch(self) -> int:
         """How many they are where they are a sketch."""
-        return (FILLS + 1) * math.prod(self.config.patch)
+        return (num_fills(self.tokenizer.channels) + 1) * math.prod(self.config.patch)
 
     def hash(self) -> str:
         """A short fingerprint of the weights, the configuration, and what was done to the weights."""
@@ -267,7 +266,8 @@ def load_bundle(folder: Path, device: str = "cpu", memory: MemoryMode = "auto") 
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
         raise InputError(f"The model in {folder} has an impossible shape ({error}). Fetch the model again.") from error
     patch_dim = tokenizer.channels * math.prod(config.patch)
-    entering = {patch_dim, patch_dim + (FILLS + 1) * math.prod(config.patch)}  # without a sketch beside it, or with one
+    sketch = (num_fills(tokenizer.channels) + 1) * math.prod(config.patch)
+    entering = {patch_dim, patch_dim + sketch}  # without a sketch beside it, or with one
     if config.transformer.patch_dim not in entering or config.transformer.out_dim != patch_dim:
         raise InputError(
             f"The model in {folder} takes patches of {config.transformer.patch_dim} numbers and gives "

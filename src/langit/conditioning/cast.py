@@ -150,9 +150,10 @@ class CastCode:
             drift.unflatten(-1, (2, BANDS, 2)),
         )
 
-    def names_of(self, rows: Tensor) -> frozenset[int]:
-        """The places of the names of all things in a cast's rows."""
-        return frozenset(self.decode(rows).names[0].any(0).nonzero().flatten().tolist())
+    def things_of(self, rows: Tensor) -> list[frozenset[int]]:
+        """Of each thing in a cast's rows the places of its names."""
+        told = (frozenset(names.nonzero().flatten().tolist()) for names in self.decode(rows).names[0])
+        return [names for names in told if names]
 
     def last_frames(self, rows: Tensor, groups: int) -> Tensor:
         """Of a cast's rows those of its last `groups` latent frames, and before them of the frame alone that precedes these: what a

@@ -1,12 +1,12 @@
 """A cast drawn: the sketch of a clip, cell by cell, that stands beside its picture.
 
-Of every latent cell: which share of it each colour and kind of thing fills, the outlines of things in it, the two colours that
-meet there, and how far the camera's motion carried it. Nothing here is learned: convex outlines, the nearer before the farther.
+Of every latent cell: which share of it each colour and kind of thing fills, how far the camera's motion carried it, and the
+latents of a draft, which is the clip in flat colours, through the same tokenizer as the clip itself. Nothing here is learned:
+convex outlines, the nearer before the farther.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import torch
@@ -14,45 +14,48 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from langit.conditioning.cast import DIRECTIONS, NUM_COLOURS, NUM_NAMES, NUM_SHAPES, Cast
+from langit.conditioning.cast import DIRECTIONS, NUM_NAMES, Cast
 from langit.conditioning.drift import DRIFT, DRIFTS
 from langit.patches import PatchSize, to_patches
+from langit.tokenizer import Tokenizer, encode
 
-WAVES = tuple((t, y, x) for t, y, x in itertools.product(range(4), repeat=3) if 0 < t + y + x <= 3)
-"""How often in a cell (time, height, width) the waves go up and down that the outlines of things are told by."""
-COLOURED = 6
-"""Of each cell the colour that is not a thing's, and by how much that of things differs from it, as RGB."""
-SEEN = 0.01
-"""Share of a cell from which on it is told what colour it has."""
-FILLS = NUM_NAMES + len(WAVES) + COLOURED + DRIFT
-PARTS = {NUM_NAMES: 4.0, len(WAVES): 6.0, COLOURED: 3.0, DRIFT: DRIFTS}
-"""Numbers of a cell, and what each is multiplied by in a sketch: large, so that they are told from noise early."""
+NAMES = 4.0
+"""What shares of names are multiplied by in a sketch: they are small."""
 
 
-def sketch(cast: Cast, rows: int, columns: int, stride: tuple[int, int, int], patch: PatchSize) -> Tensor:
-    """(N, FILLS * cells): a cast as it stands beside the patches of a picture of so many cells."""
-    return sketch_of(to_patches(drawn(cast, rows, columns, stride), patch))
+def num_fills(channels: int) -> int:
+    """Numbers of a cell that tell what fills it: shares of names, a draft of so many channels, drift."""
+    return NUM_NAMES + channels + DRIFT
 
 
-def sketch_of(fills: Tensor) -> Tensor:
-    """What fills the cells of patches (N, FILLS * cells) as a sketch."""
-    cells = fills.shape[1] // FILLS
-    each = fills.split([part * cells for part in PARTS], 1)
-    return torch.cat([scale * part for scale, part in zip(PARTS.values(), each, strict=True)], 1)
+def sketch(cast: Cast, rows: int, columns: int, tokenizer: Tokenizer, patch: PatchSize) -> Tensor:
+    """(N, fills * cells): a cast as it stands beside the patches of a picture of so many cells."""
+    return sketch_of(to_patches(drawn(cast, rows, columns, tokenizer), patch), math.prod(patch))
 
 
-def drawn(cast: Cast, rows: int, columns: int, stride: tuple[int, int, int]) -> Tensor:
-    """(FILLS, f, rows, columns): what fills each cell of so many rows and columns, of `stride` pixels each."""
-    shares = seen(cast, rows * stride[1], columns * stride[2])  # (f, things, frames, H, W)
+def sketch_of(fills: Tensor, cells: int) -> Tensor:
+    """What fills the cells of patches (N, fills * cells) as a sketch: the draft first, drift last."""
+    names, draft, drift = fills.tensor_split([NUM_NAMES * cells, -DRIFT * cells], 1)
+    return torch.cat([draft, NAMES * names, DRIFTS * drift], 1)
+
+
+def drawn(cast: Cast, rows: int, columns: int, tokenizer: Tokenizer) -> Tensor:
+    """(fills, f, rows, columns): what fills each cell of so many rows and columns."""
+    _, high, wide = tokenizer.stride
+    shares = seen(cast, rows * high, columns * wide)  # (f, things, frames, H, W)
     of_cells = shares.mean(2).unflatten(-1, (columns, -1)).unflatten(-3, (rows, -1)).mean((-3, -1))  # (f, k, y, x)
     names = torch.einsum("fkyx,fkn->nfyx", of_cells, cast.names)
-    is_shape = cast.names[..., NUM_COLOURS:][..., :NUM_SHAPES].sum(-1)  # (f, k)
-    covered = torch.einsum("fkthw,fk->fthw", shares, is_shape)
-    waves = rearrange(covered, "f t (y h) (x w) -> f y x t h w", y=rows, x=columns)
-    for length in stride:  # the axis that is transformed goes to the end, and the next comes to its place
-        waves = torch.tensordot(waves, _cosines(length).to(waves), ([3], [1]))
-    outlines = torch.stack([waves[..., i, j, k] for i, j, k in WAVES])
-    return torch.cat([names, outlines, _colours(cast, of_cells, is_shape, rows), _drift(cast, rows, columns)])
+    latents = encode(tokenizer, draft(cast, shares)).to(names)
+    return torch.cat([names, latents, _drift(cast, rows, columns)])
+
+
+def draft(cast: Cast, shares: Tensor) -> Tensor:
+    """(F, H, W, 3): the clip in flat colours, things filling `shares` (f, things, t, H, W) of the pixels."""
+    bands = F.interpolate(cast.bands.mT, shares.shape[3], mode="linear", align_corners=False)  # (f, 3, H)
+    free = (1 - shares.sum(1)).clamp(min=0)
+    things = torch.einsum("fkthw,fkc->fthwc", shares, cast.colours)
+    frames = things + rearrange(bands, "f c h -> f 1 h 1 c") * free[..., None]
+    return torch.cat([frames[:1, -1], frames[1:].flatten(0, 1)])  # the first latent frame has one frame
 
 
 def seen(cast: Cast, height: int, width: int) -> Tensor:
@@ -77,20 +80,6 @@ def seen(cast: Cast, height: int, width: int) -> Tensor:
     return found.scatter_(1, order[..., None, None, None].expand_as(covers), sorted_covers * free)
 
 
-def _colours(cast: Cast, of_cells: Tensor, is_shape: Tensor, rows: int) -> Tensor:
-    """(COLOURED, f, y, x): the colour of what no shape fills, or of all where shapes do, and what to add for shapes."""
-    shape, prop = of_cells * is_shape[..., None, None], of_cells * (1 - is_shape)[..., None, None]
-    bands = F.interpolate(cast.bands.mT, rows, mode="linear", align_corners=False)  # (f, 3, y)
-    free = (1 - of_cells.sum(1)).clamp(min=0)  # (f, y, x)
-    behind = torch.einsum("fkyx,fkc->cfyx", prop, cast.colours) + rearrange(bands, "f c y -> c f y 1") * free
-    behind = behind / (free + prop.sum(1)).clamp(min=1e-3)
-    share = shape.sum(1)
-    before = torch.einsum("fkyx,fkc->cfyx", shape, cast.colours) / share.clamp(min=1e-3)
-    rest = torch.where(share < 1 - SEEN, behind, before)
-    both = (share > SEEN) & (share < 1 - SEEN)
-    return torch.cat([rest, torch.where(both, before - behind, 0.0)])
-
-
 def _drift(cast: Cast, rows: int, columns: int) -> Tensor:
     """(DRIFT, f, y, x): cells down and across."""
     bands = F.interpolate(rearrange(cast.drift, "f side band two -> f (side two) band"), rows, mode="linear")
@@ -98,10 +87,3 @@ def _drift(cast: Cast, rows: int, columns: int) -> Tensor:
     share = (torch.arange(columns, device=bands.device) + 0.5) / columns
     told: Tensor = left[..., None] * (1 - share) + right[..., None] * share
     return told * min(rows, columns) / 2
-
-
-def _cosines(length: int) -> Tensor:
-    """(4, length): the constant and three waves, each of mean square 1, as they are averaged over."""
-    places = (torch.arange(length) + 0.5) / length
-    waves = [torch.ones(length), *(math.sqrt(2) * torch.cos(math.pi * k * places) for k in (1, 2, 3))]
-    return torch.stack(waves) / length

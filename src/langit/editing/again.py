@@ -20,8 +20,8 @@ from langit.editing.remix import remix
 from langit.editing.store import Store
 from langit.editing.storyboard import sources_of, storyboard
 from langit.editing.upscale import upscale
-from langit.generate import NUM_SEEDS
 from langit.media.record import Record, SourceFile, read_record, sha256_of
+from langit.planning import NUM_SEEDS
 from langit.types import InputError
 
 

@@ -24,7 +24,8 @@ from torch.nn import functional
 from langit.catalog import Bundle
 from langit.conditioning import CastCondition, Condition, FramesCondition, LatentsCondition, SpansCondition
 from langit.editing.footage import groups_of
-from langit.generate import OnStep, Plan, Sampler
+from langit.generate import OnStep, Sampler
+from langit.planning import Plan
 from langit.tokenizer import decode, encode
 from langit.types import Frames
 

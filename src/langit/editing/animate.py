@@ -9,8 +9,8 @@ from langit.editing.edit import MODELS_OWN, Course, Edit, record_of
 from langit.editing.footage import open_footage
 from langit.editing.pieces import edit_of, frames_of
 from langit.editing.timeline import Gap, Kept, Piece
-from langit.generate import legal_size
 from langit.media import probe
+from langit.planning import legal_size
 from langit.types import InputError
 
 

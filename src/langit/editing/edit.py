@@ -19,10 +19,11 @@ from langit.conditioning import Known, Span, SpansCondition
 from langit.editing.film import Film
 from langit.editing.sound import SoundPiece, sound_of
 from langit.editing.store import Store, remembering
-from langit.generate import NUM_SEEDS, OnStep, Plan, Request, Sampler, plan, sample
+from langit.generate import OnStep, Sampler, sample
 from langit.media import VideoWriter, check_output
 from langit.media.output import kind_of
 from langit.media.record import Record, SourceFile, sha256_of, write_sidecar
+from langit.planning import NUM_SEEDS, Plan, Request, plan
 from langit.provenance import Identity, seal
 from langit.types import Frames, InputError, Video
 

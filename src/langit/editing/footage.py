@@ -21,9 +21,9 @@ from langit.catalog import Bundle
 from langit.conditioning import Known
 from langit.editing.film import frames_of
 from langit.editing.store import Store
-from langit.generate import legal_size
 from langit.media import fit, open_frames, probe
 from langit.media.record import Record, SourceFile, find_record, sha256_of
+from langit.planning import legal_size
 from langit.tokenizer import encode
 from langit.types import Frames, InputError
 

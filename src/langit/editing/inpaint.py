@@ -18,9 +18,9 @@ from langit.editing.pieces import edit_of, prompt_for
 from langit.editing.sliding import Sliding
 from langit.editing.sound import SoundPiece
 from langit.editing.timeline import Gap, Kept, Piece
-from langit.generate import legal_size
 from langit.media import fit, open_frames, probe, read_image
 from langit.media.record import SourceFile, sha256_of
+from langit.planning import legal_size
 from langit.types import Frames, InputError
 
 WHITE = 64

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from langit.conditioning import Known
 from langit.editing.edit import MODELS_OWN, Course, Edit, record_of
-from langit.generate import OnStep, Request, Sampler, animate, plan, stream
+from langit.generate import OnStep, Sampler, stream
 from langit.media.record import SourceFile, sha256_of
+from langit.planning import Request, animate, plan
 from langit.types import Frames
 
 

@@ -12,8 +12,8 @@ from langit.editing.edit import Course, Edit, Making
 from langit.editing.footage import Footage
 from langit.editing.sound import SoundPiece
 from langit.editing.timeline import Gap, Kept, Piece, num_frames, play
-from langit.generate import MAX_SECONDS
 from langit.media.record import Record
+from langit.planning import MAX_SECONDS
 from langit.types import InputError
 
 

@@ -24,7 +24,8 @@ from torch import Tensor
 
 from langit.catalog import Bundle
 from langit.conditioning import CastCondition
-from langit.generate import OnStep, Plan, Sampler, held_of, sample
+from langit.generate import OnStep, Sampler, held_of, sample
+from langit.planning import Plan
 
 FOLDER = ".langit"
 WAY = 3

@@ -22,7 +22,8 @@ from langit.conditioning.passages import CONTEXT_GROUPS, Around
 from langit.editing.anchor import Anchor, resting, resting_frames
 from langit.editing.footage import Footage, groups_of
 from langit.editing.joins import smoothed
-from langit.generate import OnStep, Plan, Sampler, make_passage
+from langit.generate import OnStep, Sampler, make_passage
+from langit.planning import Plan
 from langit.types import Frames
 
 

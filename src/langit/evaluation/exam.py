@@ -31,8 +31,9 @@ from langit.evaluation.prompts import make_prompts
 from langit.evaluation.scenes import Length
 from langit.evaluation.statistics import Estimate, Reading
 from langit.evaluation.violations import KINDS, make_pair
-from langit.generate import Request, generate_all, plan
+from langit.generate import generate_all
 from langit.media import write
+from langit.planning import Request, plan
 from langit.simulator.plans import plan as plan_scene
 from langit.simulator.render import render
 from langit.types import Frames, InputError, Video

@@ -25,7 +25,8 @@ from langit.conditioning import FramesCondition
 from langit.evaluation.footage import Examined, Told, tell
 from langit.evaluation.prompts import Prompt, make_prompts
 from langit.evaluation.scenes import Length, make_scene
-from langit.generate import Plan, Request, generate_all, plan
+from langit.generate import generate_all
+from langit.planning import Plan, Request, plan
 from langit.simulator.captions import caption
 from langit.simulator.facts import read_facts
 from langit.simulator.plans import plan as plan_scene

@@ -57,7 +57,7 @@ def _introduction(models: list[str], device: str) -> tuple[Any, ...]:
 
 
 def _reach(bundle: Bundle) -> dict[str, Any]:
-    from langit.generate import MAX_SECONDS
+    from langit.planning import MAX_SECONDS
 
     config, native = bundle.config, bundle.config.native
     across, down = (config.stride[axis] * config.patch[axis] for axis in (2, 1))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from langit.server.fitting import parse_size
 from langit.server.jobs import Row
 
-MOST_PROMPT = 4000  # langit.generate.MAX_PROMPT_CHARACTERS, without importing torch; a test holds them together
+MOST_PROMPT = 4000  # langit.planning.MAX_PROMPT_CHARACTERS, without importing torch; a test holds them together
 Quality = Literal["fast", "draft", "standard", "high"]
 QUALITY_STEPS: dict[str, float] = {"draft": 0.5, "standard": 1.0, "high": 2.0}  # fast: a model's quick weights
 

@@ -220,6 +220,9 @@ def read(prompt: str) -> Reading:
     return Reading(tokens, tuple(concepts), tuple(unknown.values()), language)
 
 
+SEVERAL = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "several", "other", "stack")
+
+
 def names_in(prompt: str) -> frozenset[int]:
     """Which colours and kinds of things a prompt names: their places among those of the lexicon, colours first.
 
@@ -228,6 +231,11 @@ def names_in(prompt: str) -> frozenset[int]:
     told = [entry for entry in CONCEPTS if entry.category in ("colours", "shapes", "props") and entry.name != "stack"]
     names = [CONCEPT_IDS[entry.name] for entry in told]
     return frozenset(names.index(token) for token in read(prompt).tokens if token in names)
+
+
+def counts_in(prompt: str) -> bool:
+    """Whether a prompt tells of several things at once: two, another, a stack."""
+    return not {CONCEPT_IDS[name] for name in SEVERAL}.isdisjoint(read(prompt).tokens)
 
 
 def known_words(language: str) -> dict[str, list[str]]:

@@ -148,9 +148,9 @@ def draw_batch(config: TrainingConfig, pool: Pool, step: int, team: Team = ALONE
         levels = torch.from_numpy(clips.level).to(pool.device).repeat_interleave(counts).masked_fill(held, 0.0)
         stands_out = (patches[:, :NUM_NAMES].sum(1) > 0).float()
     elif config.transformer.patch_dim > config.transformer.out_dim:
-        beside = beside_picture(fills, seed_of_row, within)
+        beside = beside_picture(fills, seed_of_row, cells)
         told = beside[:, -1:] < 1
-        layout = anchored(layout, drift_of(sketch_of(fills), cells) * told, config.patch[1])
+        layout = anchored(layout, drift_of(sketch_of(fills, cells), cells) * told, config.patch[1])
     prompts = zip(clips.index.tolist(), clips.prompt.tolist(), strict=True)
     return Batch(
         step,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from langit.catalog.bundle import Native, SamplingDefaults
 from langit.conditioning.cast import NUM_NAMES
-from langit.conditioning.drawing import FILLS
+from langit.conditioning.drawing import num_fills
 from langit.conditioning.tasks import SHARES, Levels
 from langit.patches import PatchSize
 from langit.text.encoder import PromptEncoderConfig
@@ -141,7 +141,7 @@ class TrainingConfig:
     def fills(self) -> int:
         """How many of the numbers that tell what fills a cell (`drawing.drawn`) training looks at: the first ones."""
         if self.learns == "picture" and self.transformer.patch_dim > self.transformer.out_dim:
-            return FILLS
+            return num_fills(self.corpus.channels)
         return NUM_NAMES if self.naming else 0
 
     def stage_at(self, step: int) -> Stage:

@@ -46,7 +46,7 @@ from langit.training.footage import CONCEPTS, Captions, Film, film, make_clip, m
 from langit.training.parallel import Team
 from langit.types import InputError
 
-FORMAT = 4  # of the files; footage of an earlier one is refused
+FORMAT = 5  # of the files; footage of an earlier one is refused
 AHEAD = 2  # chunks that are planned while one is filmed
 PART = 24  # clips that one process plans or tells at a time
 FILMING_SHARE = 5  # workers to one that films on a GPU

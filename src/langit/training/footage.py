@@ -110,7 +110,7 @@ def film(
                 still = cast_of(at_moment(scene, moment), frames[one], truth.segmentation[one], config.stride)
                 told.append(casting.encode(still))
             cells = shape.height // config.stride[1], shape.width // config.stride[2]
-            fills, *still_fills = (drawn(casting.decode(cast).to(device), *cells, config.stride) for cast in told)
+            fills, *still_fills = (drawn(casting.decode(cast).to(device), *cells, tokenizer) for cast in told)
             tensors = {
                 f"{index}": encode(tokenizer, clip).half().cpu(),
                 f"{index}.stills": torch.cat(stills, 1).half().cpu(),

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from langit.catalog import load_bundle
@@ -22,8 +21,9 @@ from langit.catalog.bundle import Bundle, BundleConfig, save_bundle
 from langit.catalog.find import find_model
 from langit.conditioning.glance import Glance, looked_up, naming_loss
 from langit.flow import add_noise, velocity_loss
-from langit.generate import Request, generate_all, plan
+from langit.generate import generate_all
 from langit.media import contact_sheet, write
+from langit.planning import Request, plan
 from langit.text.encoder import PromptEncoder
 from langit.tokenizer import kind_of
 from langit.training.batches import Batch, batches
@@ -41,7 +41,7 @@ from langit.transformer.linear import has_product, product
 from langit.transformer.model import Block, DetailBlock
 from langit.types import InputError, Video
 
-DETAIL = ("detail_width", "detail_depth", "detail_side", "detail_window", "detail_stamps")
+DETAIL = ("detail_width", "detail_depth", "detail_side", "detail_window", "detail_draft")
 """What of a transformer's configuration a model may gain that begins as another."""
 
 
@@ -80,7 +80,7 @@ class Model(nn.Module):
             self._begin_cast(bundle)
             return
         here, there = self.transformer.config, bundle.config.transformer
-        gained = ("detail_depth", "detail_stamps") if there.detail_width else DETAIL
+        gained = ("detail_depth", "detail_draft") if there.detail_width else DETAIL
         if there.patch_dim == there.out_dim:
             gained = (*gained, "patch_dim")
         grown = dataclasses.replace(there, **{name: getattr(here, name) for name in gained})
@@ -91,9 +91,9 @@ class Model(nn.Module):
                 "trained by the recipe that this one builds on."
             )
         weights = {**self.transformer.state_dict(), **bundle.transformer.state_dict()}
-        for name in ("patch_in.weight", "detail.cell_in.weight"):
+        for name in ("patch_in.weight", "detail.cell_in.weight", "detail.keep_out.1.weight", "detail.keep_out.1.bias"):
             if name in weights:
-                weights[name] = _widened(weights[name], self.transformer.get_parameter(name).shape[1])
+                weights[name] = _grown(weights[name], self.transformer.get_parameter(name))
         self.transformer.load_state_dict(weights)
         self.text.load_state_dict(bundle.text.state_dict())
         if there.detail_width and self.transformer.detail is not None:
@@ -136,9 +136,11 @@ class Model(nn.Module):
         return (error * weight).sum(), (named * weight).sum()
 
 
-def _widened(weight: Tensor, width: int) -> Tensor:
-    """A layer's weight (D, n) with nothing from so many more inputs, (D, width)."""
-    return F.pad(weight, (0, width - weight.shape[1]))
+def _grown(weight: Tensor, like: Tensor) -> Tensor:
+    """A layer's weight or bias with nothing from more inputs, and to more outputs, in the shape of another."""
+    grown = torch.zeros_like(like)
+    grown[tuple(slice(size) for size in weight.shape)] = weight
+    return grown
 
 
 def initialise(transformer: Transformer) -> None:
@@ -156,9 +158,6 @@ def initialise(transformer: Transformer) -> None:
     if (detail := transformer.detail) is not None:
         for part in (detail.level_out, detail.cell_out, detail.keep_out):
             for parameter in part.parameters():
-                nn.init.zeros_(parameter)
-        if detail.stamps is not None:
-            for parameter in detail.stamps.press.parameters():
                 nn.init.zeros_(parameter)
         for block in detail.blocks:
             assert isinstance(block, DetailBlock)
@@ -266,7 +265,7 @@ def make_optimizers(config: TrainingConfig, model: Model, team: Team = ALONE) ->
     AdamW at Muon's rate kills the hidden units of the text projection: each step moves a unit's input by the rate times the
     sum of 192 values (dev/LOG.md).
     """
-    of_detail = ("cell_in", "cell_out", "keep_out.1", "stamps.stamp", "stamps.ink", "stamps.press.1")
+    of_detail = ("cell_in", "cell_out", "keep_out.1")
     places = (
         "patch_in",
         "patch_out",
@@ -354,7 +353,8 @@ def _bundle(
     if teacher is not None and config.distillation is not None:
         taught = teacher.bundle.config
         assert isinstance(taught, BundleConfig)
-        sampling = dataclasses.replace(taught.sampling, distilled=config.distillation.levels)
+        quality, levels = config.sampling.quality, config.distillation.levels
+        sampling = dataclasses.replace(taught.sampling, distilled=levels, quality=quality)
         described = dataclasses.replace(taught, sampling=sampling, training={**taught.training, "quick": how})
         return dataclasses.replace(teacher.bundle, config=described, quick=ema.transformer.eval())
     if config.learns == "cast":

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from langit.conditioning.cast import CAST, ROWS
-from langit.conditioning.drawing import FILLS
+from langit.conditioning.drawing import num_fills
 from langit.patches import PatchSize, to_patches
 from langit.training.corpus import Corpus, Sample
 from langit.training.footage import PROMPTS, clip_shape
@@ -23,19 +23,20 @@ Numbers = NDArray[np.int64]
 
 
 class Pool:
-    """The first clips of a corpus, with as many `fills` of every cell as training looks at.
+    """The first clips of a corpus, with as many `fills` of every cell as training looks at, all where None.
 
     `InputError` for patches that are more than one latent frame long.
     """
 
-    def __init__(self, corpus: Corpus, patch: PatchSize, device: str = "cpu", fills: int = FILLS):
+    def __init__(self, corpus: Corpus, patch: PatchSize, device: str = "cpu", fills: int | None = None):
         if patch[0] != 1:
             raise InputError(
                 f"Patches of {patch} latents (frames, rows, columns) were asked for; training takes patches of one latent "
                 f"frame, such as {(1, *patch[1:])}."
             )
-        self.corpus, self.patch, self.device, self.num_fills = corpus, patch, device, fills
         config = corpus.config
+        fills = num_fills(config.channels) if fills is None else fills
+        self.corpus, self.patch, self.device, self.num_fills = corpus, patch, device, fills
         self.num_stills = 1 + config.stills
         clips = corpus.num_chunks * config.chunk
         trajectories = [self._grid(clip_shape(config, which)) for which in range(-(-clips // config.looks))]

@@ -15,26 +15,23 @@ from torch import Tensor
 
 from langit.conditioning.cast import ROWS
 from langit.conditioning.channels import noisy_channels
-from langit.conditioning.drawing import FILLS, sketch_of
+from langit.conditioning.drawing import sketch_of
 from langit.flow import add_noise
 from langit.patches import Grid
-from langit.training.noise import position_noise, seed_uniform
+from langit.training.noise import seed_uniform
 
-UNKNOWN, WHOLE, NOISIEST = 0.1, 0.6, 0.5
-"""Pictures learn without a sketch, with a clean one up to the second share, and else with one of up to that level."""
+UNKNOWN = 0.1
+"""Share of pictures that learn without their sketch."""
 BEGUN = 0.15
 """Share of clips from words alone of which a noisy picture is known (remix)."""
 HELD = 0.3
 """Share of clips with known frames whose casts are known there too (what goes on from a clip of our own)."""
 
 
-def beside_picture(fills: Tensor, seeds: Tensor, rows: Tensor) -> Tensor:
-    """The sketches (N, (fills + 1) * cells) that stand beside pictures; `seeds` and `rows` (N,) are those of the noise."""
-    drawn, where = seed_uniform(seeds, 1), seed_uniform(seeds, 2)
-    level = torch.where(drawn < UNKNOWN, 1.0, torch.where(drawn < WHOLE, 0.0, NOISIEST * where))
-    sketch = sketch_of(fills)
-    noisy = add_noise(sketch, position_noise(seeds + 1, rows, sketch.shape[1]), level)
-    return noisy_channels(noisy, level, fills.shape[1] // FILLS)
+def beside_picture(fills: Tensor, seeds: Tensor, cells: int) -> Tensor:
+    """The sketches (N, (fills + 1) * cells) that stand beside pictures whose `seeds` are (N,)."""
+    level = (seed_uniform(seeds, 1) < UNKNOWN).float()
+    return noisy_channels(sketch_of(fills, cells), level, cells)
 
 
 def beside_cast(

@@ -50,7 +50,7 @@ class TransformerConfig:
     detail_depth: int = 2
     detail_side: int = 2  # a patch is that many cells high and wide, and one latent frame long
     detail_window: int = 4  # cells on a side of the square in which cells attend to each other
-    detail_stamps: int = 0  # patterns of what stands beside the noise that each cell may print, 0 for none
+    detail_draft: bool = False  # whether what stands beside the noise begins with a draft of what leaves
 
     def __post_init__(self) -> None:
         if self.width % self.num_heads or (self.width // self.num_heads) % 2:
@@ -232,8 +232,9 @@ class Detail(nn.Module):
 
     A patch passes through the transformer as one state that is hardly wider than the patch; what is lost are sharp edges, and
     texture that stays the same from frame to frame. Here every noisy cell is looked at again beside the state of its patch, by
-    narrow blocks whose attention goes over all of the clip's time and a few cells around, and what of the noisy cell itself
-    is right is kept. In kin with PixelDiT (arXiv 2511.20645) and, for the last, with EDM's skip (arXiv 2206.00364, eq. 7).
+    narrow blocks whose attention goes over all of the clip's time and a few cells around, and what of the noisy cell itself, and
+    of a draft beside it, is right is kept. In kin with PixelDiT (arXiv 2511.20645) and, for the last, with EDM's skip (arXiv
+    2206.00364, eq. 7).
     """
 
     def __init__(self, config: TransformerConfig):
@@ -247,9 +248,7 @@ class Detail(nn.Module):
         self.level_out = nn.Sequential(nn.SiLU(), Linear(config.width, 8 * width))
         self.blocks = nn.ModuleList(DetailBlock(narrow) for _ in range(config.detail_depth))
         self.cell_out = Linear(width, channels)
-        self.keep_out = nn.Sequential(nn.SiLU(), Linear(config.width, channels))
-        beside = config.patch_dim // self.num_cells - channels
-        self.stamps = Stamps(config, beside, channels) if config.detail_stamps else None
+        self.keep_out = nn.Sequential(nn.SiLU(), Linear(config.width, channels * (1 + config.detail_draft)))
 
     def forward(self, patches: Tensor, states: Tensor, embedded: Tensor, at: Tensor | None, layout: Layout) -> Tensor:
         """Patches (N, P) that entered, the transformer's last states (N, D), the distinct levels as in `Transformer`
@@ -267,44 +266,17 @@ class Detail(nn.Module):
 
         shift_out, scale_out = _per_cell(modulation[:, 6:], at)
         x = _modulate(x, scale_out, shift_out, self.eps)
-        found = self.cell_out(x)
+        found: Tensor = self.cell_out(x)
         (keep,) = _per_cell(self.keep_out(embedded)[:, None], at)
-        noisy, beside = cells.tensor_split([keep.shape[-1]], -1)  # what stands beside the noise is not kept
-        if self.stamps is not None:
-            found = found + self.stamps(x, beside, embedded, at)
-        return rearrange(torch.addcmul(found, keep, noisy), "n k c -> n (c k)")
+        kept = keep * cells[..., : keep.shape[-1]]  # of the noisy cell, and of the draft where there is one
+        found = found + kept.unflatten(-1, (-1, found.shape[-1])).sum(-2)
+        return rearrange(found, "n k c -> n (c k)")
 
     def num_flop(self, num_patches: int) -> float:
         """Floating point operations of one forward pass, without attention's scores."""
         layers = [self.cell_in, self.cell_out, *(m for block in self.blocks for m in block.modules())]
-        if self.stamps is not None:
-            layers += [self.stamps.stamp, self.stamps.ink]
         each_cell = sum(layer.weight.numel() for layer in layers if isinstance(layer, Linear))
         return 2.0 * num_patches * (self.state_in.weight.numel() + self.num_cells * each_cell)
-
-
-class Stamps(nn.Module):
-    """What a cell prints of what stands beside its noise.
-
-    An edge is an outline times a contrast, and blocks are slow to learn products. Here patterns made of what stands beside the
-    noise (a sketch, with outlines) are multiplied by what else stands there and by what the cell found, as stamps are inked;
-    how hard they are pressed goes by the noise level.
-    """
-
-    def __init__(self, config: TransformerConfig, beside: int, channels: int):
-        super().__init__()
-        self.num = config.detail_stamps
-        self.stamp = Linear(beside, config.detail_stamps * channels)
-        self.ink = Linear(config.detail_width + beside, config.detail_stamps)
-        self.press = nn.Sequential(nn.SiLU(), Linear(config.width, channels))
-
-    def forward(self, x: Tensor, beside: Tensor, embedded: Tensor, at: Tensor | None) -> Tensor:
-        """Cells (N, k, d) as `Detail` has them in the end, what stands beside them, and the levels -> (N, k, channels)."""
-        stamps = self.stamp(beside).unflatten(-1, (self.num, -1))
-        ink = self.ink(torch.cat([x, beside], -1))
-        (press,) = _per_cell(self.press(embedded)[:, None], at)
-        printed: Tensor = press * (ink[..., None, :] @ stamps)[..., 0, :]
-        return printed
 
 
 class DetailBlock(nn.Module):

@@ -21,7 +21,8 @@ from langit.evaluation.editing.trials import make_trials
 from langit.evaluation.exam import OnProgress
 from langit.evaluation.papers import FEWEST_FRAMES, Form
 from langit.evaluation.prompts import make_prompts
-from langit.generate import Request, generate_all, plan
+from langit.generate import generate_all
+from langit.planning import Request, plan
 
 KINDS = {"simulated": "simulated clips", "real": "real footage"}
 NO_FOOTAGE = {"simulated": "simulated clips", "real": "more simulated clips"}

@@ -19,8 +19,8 @@ from langit.catalog import Bundle
 from langit.evaluation.editing.measures import changes
 from langit.evaluation.papers import Form
 from langit.evaluation.prompts import Prompt, make_prompts
-from langit.generate import legal_size
 from langit.media import open_frames, probe, read_video, write
+from langit.planning import legal_size
 from langit.simulator.plans import plan as plan_scene
 from langit.simulator.render import render
 from langit.types import Frames, Video

@@ -1,0 +1,161 @@
+"""The casts of clips: who is in each and where, made from noise before the pictures, on the same path, and drawn beside them.
+
+Read `make_casts`, then `_made`. `conditioning.cast` says what a cast is, `conditioning.drawing` how it is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from langit.catalog import Bundle
+from langit.conditioning import Held
+from langit.conditioning.cast import BANDS, CAST, THINGS, cast_layout
+from langit.conditioning.channels import Beside, noisy_channels
+from langit.conditioning.drawing import sketch
+from langit.conditioning.drift import anchored, drift_of
+from langit.conditioning.glance import behind, looked_up, pulled
+from langit.denoising import denoiser, governed, noise_of
+from langit.flow import add_noise
+from langit.packing import Bounds, Layout
+from langit.patches import Grid, from_patches
+from langit.planning import NUM_SEEDS
+from langit.sampling import SCHEDULES, SOLVERS, guided, levels_of
+from langit.text.lexicon import counts_in, names_in
+from langit.tokenizer import decode
+
+CASTS = 0x5EE7C4
+"""A clip's cast has noise of its own: that of its seed with these bits turned."""
+CASTINGS, OTHER_CASTING = 4, 0x9E37
+"""How often a clip is cast where something is amiss in its cast, and how far apart the seeds are."""
+
+
+@dataclass(frozen=True)
+class Casting:
+    """What a clip is cast by."""
+
+    prompt: str
+    seed: int
+    known: Tensor  # (n, CAST): the first rows of its cast, as far as they are known
+
+
+def make_casts(
+    bundle: Bundle, clips: Sequence[Casting], held: Sequence[Held], layout: Layout, shown: Tensor
+) -> list[Tensor]:
+    """The casts of clips as rows, made unless they are known: of up to `CASTINGS` the first in which least is `amiss`.
+
+    `shown` (N, (C + 1) * cells) is what is known of their pictures, of which `layout` is.
+    """
+    known, rows = [clip.known for clip in clips], cast_layout([grid.t for grid in layout.grids], bundle.device)
+    lengths = [end - start for start, end in pairwise(rows.bounds)]
+    if [len(one) for one in known] == lengths:
+        return known
+    assert bundle.glance is not None
+    assert bundle.casting is not None
+    seen, _ = bundle.glance(shown, layout)
+    bands = torch.cat([_bands(bundle, one, grid) for one, grid in zip(held, layout.grids, strict=True)])
+    prompts, governs = governed([clip.prompt for clip in clips], held, rows.grids)
+    asked = [" ".join(one.prompts or (clip.prompt,)) for one, clip in zip(held, clips, strict=True)]
+    from_words = [one.start == 1 and not one.mask.any() for one in held]
+    best, least = [torch.zeros(0)] * len(clips), [math.inf] * len(clips)
+    for attempt in range(CASTINGS):
+        seeds = [(clip.seed + attempt * OTHER_CASTING) % NUM_SEEDS for clip in clips]
+        made = _made(bundle, rows, seeds, prompts, governs, seen, bands, known)
+        for which, cast in enumerate(made.split(lengths)):
+            wrong = amiss(asked[which], bundle.casting.things_of(cast), from_words[which])
+            if wrong < least[which]:
+                best[which], least[which] = cast, wrong
+        if not any(least):
+            break
+    return best
+
+
+def amiss(prompt: str, things: Sequence[frozenset[int]], from_words: bool) -> int:
+    """How much is wrong with a cast, given the names of its things: colours and kinds that the prompt names and it lacks; and, in
+    clips that are made `from_words` alone, things of which the prompt names nothing, or that are there twice though it counts none.
+
+    What is lacking counts more than what is too much.
+    """
+    asked = names_in(prompt)
+    lacking = len(asked - frozenset().union(*things))
+    if not from_words or not asked:
+        return lacking
+    unasked = sum(not asked & names for names in things)
+    again = 0 if counts_in(prompt) else len(things) - len(set(things))
+    return lacking * (THINGS + 1) + unasked + again
+
+
+def sketched(bundle: Bundle, casts: Sequence[Tensor], layout: Layout) -> tuple[Beside, Layout]:
+    """The sketches of clips with these casts, and their patches where these follow the camera."""
+    assert bundle.casting is not None
+    _, rows, columns = bundle.config.patch
+    sketches = [
+        sketch(bundle.casting.decode(cast), grid.y * rows, grid.x * columns, bundle.tokenizer, bundle.config.patch)
+        for cast, grid in zip(casts, layout.grids, strict=True)
+    ]
+    drawn, cells = torch.cat(sketches).to(bundle.device), rows * columns
+    drift = drift_of(drawn, cells)
+    return Beside(noisy_channels(drawn, drawn.new_zeros(len(drawn)), cells)), anchored(layout, drift, rows)
+
+
+def _made(
+    bundle: Bundle,
+    layout: Layout,
+    seeds: Sequence[int],
+    prompts: Sequence[str],
+    governs: Bounds | None,
+    seen: Tensor,
+    bands: Tensor,
+    known: Sequence[Tensor],
+) -> Tensor:
+    """The casts of clips as rows (N, CAST), made from noise as pictures are, and kept where things are seen.
+
+    Of each clip so much is `known`: its first rows (n, CAST), and where names are `seen` in its pictures (`glance`), and
+    the colours of their `bands`. `governs` are the bounds of the rows that each prompt governs.
+    """
+    sampling, caster = bundle.config.sampling, bundle.cast
+    assert caster is not None
+    noise = noise_of([seed ^ CASTS for seed in seeds], layout.grids, CAST)
+    mask, content = torch.zeros(len(noise), dtype=torch.bool), torch.zeros_like(noise)
+    for start, rows in zip(layout.bounds, known, strict=False):
+        mask[start : start + len(rows)], content[start : start + len(rows)] = True, rows
+    negatives = [sampling.negative] * len(seeds)
+
+    def looking(where: Tensor) -> Beside:
+        return Beside(looked_up=lambda x, sigma: looked_up(x, sigma, where, layout))
+
+    denoise = guided(
+        denoiser(bundle, layout, prompts, governs, looking(seen), caster),
+        denoiser(bundle, layout, negatives, None, looking(torch.zeros_like(seen)), caster),
+        sampling.cast_guidance,
+        sampling.cast_interval,
+    )
+    assert bundle.casting is not None
+    paths, backdrops = (code.to(str(bundle.device)) for code in (bundle.casting.paths, bundle.casting.backdrops))
+
+    def placed(x: Tensor, sigma: Tensor) -> Tensor:
+        return behind(pulled(denoise(x, sigma), seen, layout, paths), bands, backdrops)
+
+    schedule = SCHEDULES[sampling.schedule](sampling.cast_steps, sampling.shift)
+    levels = levels_of(schedule, mask, torch.ones(len(noise)))
+    x = add_noise(content, noise, levels[0]).to(bundle.device)
+    return SOLVERS[sampling.solver](placed, x, levels.to(bundle.device), lambda step: None).cpu()
+
+
+def _bands(bundle: Bundle, held: Held, grid: Grid) -> Tensor:
+    """(t, BANDS, 3): the middle colours, from top to bottom, of the first latent frame that is held whole, for all frames of a
+    clip; NaN where there is none."""
+    whole = held.mask.reshape(grid.t, -1).all(1)
+    if not whole.any():
+        return torch.full((grid.t, BANDS, 3), math.nan, device=bundle.device)
+    first = int(whole.int().argmax())
+    picture = held.content.unflatten(0, (grid.t, -1))[first]
+    frame = decode(bundle.tokenizer, from_patches(picture, replace(grid, t=1), bundle.config.patch))[0]
+    rows = frame.median(1).values.T[None]  # (1, 3, H): what is behind most of a row is behind things
+    return F.interpolate(rows, BANDS, mode="area")[0].T.expand(grid.t, -1, -1).to(bundle.device)

@@ -10,7 +10,8 @@ the casts and not from pixels: dense prompts have their count in 94 to 97% of ca
 This recipe does in one run what the shipped weights did in several, some 75 minutes of one busy core of an AMD EPYC without 512-bit
 registers: 858 steps with the tasks that pictures are trained on, the others with these; what is known of a picture was told by its
 patches until step 1,090, by states of names until 1,472, and then as now. The glance was trained by itself for 900 steps on
-chunks of the same footage, and what rows look up began with the weights that least squares has for it, at a third.
+chunks of the same footage, and what rows look up began with the weights that least squares has for it, at a third. Since then
+1,500 further steps on 6,656 clips, as two runs of 800 and 700 with rates of 0.0015 and 0.0012, 25 minutes.
 """
 
 from dataclasses import replace

@@ -1,14 +1,14 @@
-"""The embedded model's last part: pictures made with their cast drawn beside them.
+"""The embedded model's last part: pictures made with a draft of their cast beside them.
 
     langit train recipes/embedded_cast.py --output runs/cast
     langit train recipes/embedded_picture.py --output runs/picture --corpus runs/cast/corpus
 
 The picture goes on from its own weights; what it sees of the sketch begins as nothing. This recipe does in one run what the
-shipped weights did in seven: names beside the noise and four blocks for cells for 1,500 steps, eight blocks for 2,000 more,
-outlines for 1,000 more, colours and stamps for 900 more, these begun as least squares has them, 2,057 more of the same, 2,480
-with the camera and twice the footage, all with sketches counted from pixels, and 850 with sketches drawn from casts; six
-hours of one busy AMD EPYC core. Twenty prompts, two seeds (`python benchmarks/twenty_prompts.py --seeds 2`): light 24/24,
-ground 30/30, motion 30/30, colour 47/48, colour and shape 24/48, count 32/40.
+shipped weights did in several: 10,750 steps with sketches of waves and colours (dev/LOG.md), six hours of one busy AMD EPYC core
+without 512-bit registers, and 2,400 with drafts, as three runs of 800, 900 and 700 with rates of 0.002, 0.0017 and 0.0014, 75
+minutes of a busy core with them. These began with a draft in the place of waves and colours as least squares has it. Twenty
+prompts, two seeds (`python benchmarks/twenty_prompts.py --seeds 2 --quality best`): light 24/24, ground 30/30, motion 30/30, colour
+46/48, colour and shape 33/48, count 29/40.
 """
 
 from dataclasses import replace

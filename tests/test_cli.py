@@ -252,9 +252,8 @@ def test_a_full_disk_is_one_sentence(here: Path, model: Path) -> None:
     assert everything(here) == set()
 
 
-def test_ctrl_c_while_sampling_leaves_nothing(here: Path, model: Path) -> None:
-    words = ("generate", f"{PROMPT} past a zeppelin", "--model", str(model), "--steps", "1000", "-o", "new/clip.mp4")
-    process = subprocess.Popen(
+def started(here: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [LANGIT, *words],
         cwd=here,
         env=environment(),
@@ -263,6 +262,11 @@ def test_ctrl_c_while_sampling_leaves_nothing(here: Path, model: Path) -> None:
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
+
+
+def test_ctrl_c_while_sampling_leaves_nothing(here: Path, model: Path) -> None:
+    words = ("generate", f"{PROMPT} past a zeppelin", "--model", str(model), "--steps", "1000", "-o", "new/clip.mp4")
+    process = started(here, *words)
     assert process.stderr is not None
     assert "zeppelin" in process.stderr.readline()  # told just before the sampling starts
     time.sleep(0.2)
@@ -277,15 +281,7 @@ def test_ctrl_c_stops_an_exam_and_the_same_command_goes_on(here: Path, model: Pa
     words = ("evaluate", "--model", str(model), "--count", "1", "-o", "report")
     clips, kept = here / "report" / "clips", dict[Path, int]()
     for more in (1, 3):  # clips that are there before Ctrl-C
-        process = subprocess.Popen(
-            [LANGIT, *words],
-            cwd=here,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+        process = started(here, *words)
         assert process.stdout is not None
         assert process.stdout.readline().startswith("This takes about ")
         until = time.monotonic() + 60

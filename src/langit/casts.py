@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from langit.catalog import Bundle
+from langit.catalog.bundle import BundleConfig
 from langit.conditioning import Held
 from langit.conditioning.cast import BANDS, CAST, THINGS, cast_layout
 from langit.conditioning.channels import Beside, noisy_channels
@@ -32,8 +33,10 @@ from langit.tokenizer import decode
 
 CASTS = 0x5EE7C4
 """A clip's cast has noise of its own: that of its seed with these bits turned."""
-CASTINGS, OTHER_CASTING = 4, 0x9E37
+CASTINGS, OTHER_CASTING = 8, 0x9E37
 """How often a clip is cast where something is amiss in its cast, and how far apart the seeds are."""
+INSISTING = 2.0
+"""What guidance is multiplied by when a clip is cast again: the prompt is heard better then, and outlines are worse."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def make_casts(
     best, least = [torch.zeros(0)] * len(clips), [math.inf] * len(clips)
     for attempt in range(CASTINGS):
         seeds = [(clip.seed + attempt * OTHER_CASTING) % NUM_SEEDS for clip in clips]
-        made = _made(bundle, rows, seeds, prompts, governs, seen, bands, known)
+        made = _made(_insisting(bundle) if attempt else bundle, rows, seeds, prompts, governs, seen, bands, known)
         for which, cast in enumerate(made.split(lengths)):
             wrong = amiss(asked[which], bundle.casting.things_of(cast), from_words[which])
             if wrong < least[which]:
@@ -74,6 +77,13 @@ def make_casts(
         if not any(least):
             break
     return best
+
+
+def _insisting(bundle: Bundle) -> Bundle:
+    sampling = bundle.config.sampling
+    sampling = replace(sampling, cast_guidance=INSISTING * sampling.cast_guidance)
+    assert isinstance(bundle.config, BundleConfig)
+    return replace(bundle, config=replace(bundle.config, sampling=sampling))
 
 
 def amiss(prompt: str, things: Sequence[frozenset[int]], from_words: bool) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from langit.casts import amiss
+from langit.casts import CASTINGS, INSISTING, amiss
 from langit.catalog import load_bundle
 from langit.conditioning import CastCondition, FramesCondition, SourceCondition, Span, SpansCondition
 from langit.conditioning.cast import CAST, NUM_NAMES, ROWS
@@ -279,8 +279,8 @@ def test_a_cast_that_is_known_stays_as_it_is(runs):
 
 
 def test_a_cast_that_lacks_what_the_prompt_names_is_made_again(runs, monkeypatch):
-    """Up to four times; the one that lacks least is taken, and the first of equals."""
-    bundle, casts = load_bundle(runs / "both"), []
+    """The prompt being insisted on, and up to so many times; the one that lacks least is taken, and the first of equals."""
+    bundle, casts, guidance = load_bundle(runs / "both"), [], []
     length = 3 * ROWS
 
     def made(bundle, layout, seeds, *rest):
@@ -288,6 +288,7 @@ def test_a_cast_that_lacks_what_the_prompt_names_is_made_again(runs, monkeypatch
         rows[::ROWS, wanted[len(casts)]] = 3.0
         rows[:, -1] = len(casts)
         casts.append(seeds)
+        guidance.append(bundle.config.sampling.cast_guidance)
         return rows
 
     monkeypatch.setattr("langit.casts._made", made)
@@ -296,10 +297,11 @@ def test_a_cast_that_lacks_what_the_prompt_names_is_made_again(runs, monkeypatch
     wanted = [[red, cube], [red, ball], [red, ball]]
     assert cast_clip(bundle, p).rows[0, -1] == 1
     assert len(casts) == len({seeds[0] for seeds in casts}) == 2
+    assert guidance[1] == INSISTING * guidance[0]
     casts.clear()
-    wanted = [[blue, cube], [red, cube], [red, cube], [blue, cube]]
+    wanted = [[blue, cube], *[[red, cube]] * (CASTINGS - 2), [blue, cube]]
     assert cast_clip(bundle, p).rows[0, -1] == 1
-    assert len(casts) == 4
+    assert len(casts) == CASTINGS
 
 
 def test_what_is_amiss_with_a_cast():

@@ -46,6 +46,7 @@ MAY_BE_0 = (
     "text reach",
     "place_frequencies",
     "detail_width",
+    "detail_draft",
     "image_width",
     "image_places",
     "text depth",
@@ -111,7 +112,7 @@ class BundleConfig:
                 raise ValueError(f"a {name} is three whole numbers (frames, rows, columns) of at least 1, not {sizes}")
         text = {f"text {name}": count for name, count in vars(self.text).items()}
         for name, count in {**vars(self.transformer), **text}.items():
-            if isinstance(count, int) and not isinstance(count, bool) and count < (0 if name in MAY_BE_0 else 1):
+            if isinstance(count, int) and count < (0 if name in MAY_BE_0 else 1):
                 raise ValueError(f"{name} is at least 1, not {count}")
         if self.transformer.prediction not in get_args(Prediction):
             raise ValueError(f"a prediction is one of {get_args(Prediction)}, not {self.transformer.prediction!r}")

@@ -160,7 +160,7 @@ def windows_to_make(output: Path, form: Form, settings: Settings) -> int:
 def expected_seconds(bundle: Bundle, output: Path, settings: Settings) -> float:
     """About how long `examine` will take here, from a few steps of sampling."""
     form = Form.of(bundle)
-    steps = bundle.config.sampling.steps
+    steps = plan(bundle, Request("a red ball", frames=form.frames, seed=0)).steps  # of the quality that is examined
 
     def seconds(of_steps: int) -> float:
         started = time.perf_counter()

@@ -6,7 +6,7 @@
 
 The teacher is the model that ships (`Distillation.teacher` names another). 100 steps took 5 minutes of one busy AMD EPYC core.
 Twenty prompts, two seeds, fast and best (`python benchmarks/twenty_prompts.py --seeds 2`, and with `--quality best`): light 24/24
-both, ground and motion 30/30 both, colour 47/48 and 46/48, colour and shape 35/48 and 33/48, count 30/40 and 29/40. So fast is
+both, ground and motion 30/30 both, colour 48/48 both, colour and shape 37/48 both, count 32/40 and 29/40. So fast is
 the model's own choice.
 """
 

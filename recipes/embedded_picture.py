@@ -8,7 +8,7 @@ shipped weights did in several: 10,750 steps with sketches of waves and colours 
 without 512-bit registers, and 2,400 with drafts, as three runs of 800, 900 and 700 with rates of 0.002, 0.0017 and 0.0014, 75
 minutes of a busy core with them. These began with a draft in the place of waves and colours as least squares has it. Twenty
 prompts, two seeds (`python benchmarks/twenty_prompts.py --seeds 2 --quality best`): light 24/24, ground 30/30, motion 30/30, colour
-46/48, colour and shape 33/48, count 29/40.
+48/48, colour and shape 37/48, count 29/40.
 """
 
 from dataclasses import replace

@@ -3,7 +3,8 @@
     python -m langit.evaluation.observation.fit_reader extracts/
     python -m langit.evaluation.observation.fit_reader extracts/ --member 1
 
-each take about two minutes of one CPU core and write `reader.safetensors` and `reader2.safetensors` beside this file.
+each take about two minutes of one CPU core and write `reader.safetensors` and `reader2.safetensors` beside this file. Those
+that are shipped were fitted on 8,000 films and went on with `--goes-on --epochs 9 --peak 1.5e-3` on 4,000 others.
 """
 
 from __future__ import annotations
@@ -202,7 +203,9 @@ def _timed(logits: Tensor, frames: Tensor) -> Tensor:
     return -(wanted / wanted.sum(1, keepdim=True) * logits[here].log_softmax(-1)).sum(1).mean()
 
 
-def fit(extracts: Path, path: Path, *, epochs: int, size: int = 24, peak: float = 2e-3, seed: int = 0) -> None:
+def fit(
+    extracts: Path, path: Path, *, epochs: int, goes_on: bool, size: int = 24, peak: float = 2e-3, seed: int = 0
+) -> None:
     torch.manual_seed(seed)
     began = time.process_time()
     rng = np.random.default_rng(seed)
@@ -211,7 +214,7 @@ def fit(extracts: Path, path: Path, *, epochs: int, size: int = 24, peak: float 
     known += [mirrored(story) for story in known]
     print(f"{len(known)} films with those in the mirror, {time.process_time() - began:.0f} s", flush=True)
     network = Reader()
-    course = Course(epochs, len(known) // size, peak, decay=0.05, seed=seed)
+    course = Course(epochs, len(known) // size, peak, decay=0.05, seed=seed, goes_on=goes_on)
 
     def rounds_losses(_: int) -> Iterator[Tensor]:
         for chosen in shuffled(torch.arange(len(known)), size):
@@ -232,12 +235,14 @@ def main() -> None:
     parser.add_argument(
         "--member", type=int, choices=range(len(WEIGHTS)), default=0, help="which of the readers; its seed"
     )
+    parser.add_argument("--goes-on", action="store_true", help="from the weights that are there")
+    parser.add_argument("--peak", type=float, default=2e-3, help="greatest rate of learning")
     parser.add_argument("--output", type=Path, default=None)
-    arguments = parser.parse_args()
+    a = parser.parse_args()
     torch.set_num_threads(1)
     with stops_on_interrupt():
-        path = arguments.output or Path(__file__).with_name(WEIGHTS[arguments.member])
-        fit(arguments.extracts, path, epochs=arguments.epochs, seed=arguments.member)
+        path = a.output or Path(__file__).with_name(WEIGHTS[a.member])
+        fit(a.extracts, path, epochs=a.epochs, goes_on=a.goes_on, peak=a.peak, seed=a.member)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ Doubles = NDArray[np.float64]
 
 NUM_ALONE, NUM_BESIDE = 17, 12
 NUM_NUMBERS = NUM_ALONE + NUM_BESIDE + 2 * len(COLOURS) + len(LIGHTS) + len(GROUNDS)
-SURE = 0.5  # probability from which on a chain is a thing
+SURE = 0.62  # probability from which on a chain is a thing
 WEIGHTS = "judge.safetensors"
-MEMBERS = 2
+MEMBERS = 4
 
 
 class Judge(nn.Module):

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from langit.evaluation.observation.moves import Evidence
+from langit.evaluation.observation.council import Council
+from langit.evaluation.observation.moves import MIRRORED, Evidence
 from langit.evaluation.observation.patches import Patch
 from langit.evaluation.observation.segmenter import Segmentation
 from langit.simulator.world import COLOURS, LIGHT_SIDES, Array
@@ -33,6 +34,8 @@ SURE = 0.6  # of ground, of a pixel whose brightness is taken
 FEWEST_PIXELS = 20.0
 NUM_NUMBERS = 2 * len(RADII) * NUM_ANGLES + 2 * GRID * GRID + SKY_COLUMNS + 3 + 5 + 3 + 4 + len(COLOURS)
 WEIGHTS = "lamp.safetensors"
+MEMBERS = 3
+IN_MIRROR = [LIGHT_SIDES.index(MIRRORED.get(side, side)) for side in LIGHT_SIDES]
 
 
 class Lamp(nn.Module):
@@ -51,13 +54,14 @@ class Lamp(nn.Module):
 
 
 def light_side(seen: Segmentation, found: Evidence, chains: Sequence[list[Patch]]) -> str:
-    """One of LIGHT_SIDES, seen from the camera at the first frame."""
+    """One of LIGHT_SIDES, seen from the camera at the first frame, by the clip and by its mirror image."""
     pictures = pictures_of(seen)
-    numbers = numbers_of(pictures, found, chains)
-    if not len(numbers):
+    numbers = [numbers_of(pictures, found, chains, mirrored=mirrored) for mirrored in (False, True)]
+    if not len(numbers[0]):
         return LIGHT_SIDES[0]
     with torch.inference_mode():
-        return LIGHT_SIDES[int(_network()(torch.from_numpy(numbers)).log_softmax(-1).mean(0).argmax())]
+        as_is, mirrored = (_network()(torch.from_numpy(one)).softmax(-1).mean((0, 1)) for one in numbers)
+        return LIGHT_SIDES[int((as_is + mirrored[IN_MIRROR]).argmax())]
 
 
 def pictures_of(seen: Segmentation) -> Array:
@@ -165,8 +169,8 @@ def _mean(values: Array, where: NDArray[np.bool_]) -> float:
 
 
 @functools.cache
-def _network() -> Lamp:
-    network = Lamp()
+def _network() -> Council:
+    network = Council(Lamp, MEMBERS)
     stored = load((files(__package__) / WEIGHTS).read_bytes())
     network.load_state_dict({key: value.float() for key, value in stored.items()})
     return network.requires_grad_(False).eval()

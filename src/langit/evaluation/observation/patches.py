@@ -19,7 +19,7 @@ Doubles = NDArray[np.float64]
 Numbers = NDArray[np.integer[Any]]
 
 FEWEST_PIXELS = 5  # of the working size, of a patch
-GAP = 8  # pixels that something in front may leave between two pieces
+GAP = 13  # pixels that something in front may leave between two pieces
 FAINT = 0.02  # probability below which a pixel is none of a patch's
 TINY = 1e-6
 IN_FRAME = np.zeros((3, 3, 3), bool)

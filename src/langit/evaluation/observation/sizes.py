@@ -24,7 +24,7 @@ QUANTILES = (0.2, 0.5, 0.8)
 NUM_NUMBERS = (len(QUANTILES) + 1) * NUM_OF_PATCH + len(SEEN_SHAPES)
 SPREAD = 0.12  # of the log of a size
 WEIGHTS = "sizes.safetensors"
-MEMBERS = 2
+MEMBERS = 4
 
 
 class Measurer(nn.Module):

@@ -122,7 +122,7 @@ def _join_in_time(chains: list[Chain]) -> list[Chain]:
     for chain in chains:
         before = [other for other in joined if _follows(other, chain)]
         if before:
-            nearest = min(before, key=lambda other: _distance(other, chain[0]))
+            nearest = min(before, key=lambda other: (len(other) < FEWEST_FRAMES, _distance(other, chain[0])))
             largest = {patch.frame: patch for patch in sorted([*nearest, *chain], key=_area)}
             nearest[:] = [largest[frame] for frame in sorted(largest)]
         else:

@@ -25,6 +25,7 @@ Doubles = NDArray[np.float64]
 NUM_ALONE, NUM_BESIDE = 17, 12
 NUM_NUMBERS = NUM_ALONE + NUM_BESIDE + 2 * len(COLOURS) + len(LIGHTS) + len(GROUNDS)
 SURE = 0.62  # probability from which on a chain is a thing
+JUMPING = 0.9  # tenths of the frame from frame to frame: jumps beyond count no more; a clip whose frames are shuffled has things
 WEIGHTS = "judge.safetensors"
 MEMBERS = 4
 
@@ -121,8 +122,8 @@ def _alone(
             own.max(),
             second.mean(),
             float(np.mean([patch.at_edge for patch in chain])),
-            10 * steps.mean() if len(steps) else 0.0,
-            10 * turns.mean() if len(turns) else 0.0,
+            min(10 * steps.mean(), JUMPING) if len(steps) else 0.0,
+            min(10 * turns.mean(), JUMPING) if len(turns) else 0.0,
             np.minimum(fill, 2).mean(),
             float(np.mean([sum(patch.touches.values()) > 2 for patch in chain])),
             np.log((largest + 1) / total).clip(-6, 6),

@@ -19,7 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"patches", "packing", "media"}),
     frozenset({"transformer", "tokenizer", "text", "flow"}),
     frozenset({"sampling", "conditioning", "catalog", "soundtrack", "provenance"}),
-    frozenset({"editing", "generate", "casts", "denoising", "planning"}),
+    frozenset({"editing", "generate", "casts", "sight", "denoising", "planning"}),
 )
 EDGES = frozenset({"cli", "commands", "server", "studio"})
 """On top of all. `cli` may call everything; the others go by the layers."""

@@ -11,30 +11,31 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from langit.catalog import Bundle
 from langit.catalog.bundle import BundleConfig
 from langit.conditioning import Held
-from langit.conditioning.cast import BANDS, CAST, THINGS, cast_layout
+from langit.conditioning.cast import CAST, ROWS, THINGS, cast_layout
 from langit.conditioning.channels import Beside, noisy_channels
 from langit.conditioning.drawing import sketch
 from langit.conditioning.drift import anchored, drift_of
-from langit.conditioning.glance import behind, looked_up, pulled
+from langit.conditioning.glance import behind, looked_up
+from langit.conditioning.tracing import traced, traced_rows
 from langit.denoising import denoiser, governed, noise_of
 from langit.flow import add_noise
 from langit.packing import Bounds, Layout
-from langit.patches import Grid, from_patches
 from langit.planning import NUM_SEEDS
 from langit.sampling import SCHEDULES, SOLVERS, guided, levels_of
+from langit.sight import Sight, sight_of
 from langit.text.lexicon import counts_in, names_in
-from langit.tokenizer import decode
 
 CASTS = 0x5EE7C4
 """A clip's cast has noise of its own: that of its seed with these bits turned."""
 CASTINGS, OTHER_CASTING = 8, 0x9E37
 """How often a clip is cast where something is amiss in its cast, and how far apart the seeds are."""
+LOOKING = 6
+"""Steps of sampling after which things that are seen in known frames are where they are seen, and the others follow them."""
 INSISTING = 2.0
 """What guidance is multiplied by when a clip is cast again: the prompt is heard better then, and outlines are worse."""
 
@@ -59,17 +60,15 @@ def make_casts(
     lengths = [end - start for start, end in pairwise(rows.bounds)]
     if [len(one) for one in known] == lengths:
         return known
-    assert bundle.glance is not None
     assert bundle.casting is not None
-    seen, _ = bundle.glance(shown, layout)
-    bands = torch.cat([_bands(bundle, one, grid) for one, grid in zip(held, layout.grids, strict=True)])
+    sight = sight_of(bundle, held, layout, shown)
     prompts, governs = governed([clip.prompt for clip in clips], held, rows.grids)
     asked = [" ".join(one.prompts or (clip.prompt,)) for one, clip in zip(held, clips, strict=True)]
     from_words = [one.start == 1 and not one.mask.any() for one in held]
     best, least = [torch.zeros(0)] * len(clips), [math.inf] * len(clips)
     for attempt in range(CASTINGS):
         seeds = [(clip.seed + attempt * OTHER_CASTING) % NUM_SEEDS for clip in clips]
-        made = _made(_insisting(bundle) if attempt else bundle, rows, seeds, prompts, governs, seen, bands, known)
+        made = _made(_insisting(bundle) if attempt else bundle, rows, seeds, prompts, governs, sight, known)
         for which, cast in enumerate(made.split(lengths)):
             wrong = amiss(asked[which], bundle.casting.things_of(cast), from_words[which])
             if wrong < least[which]:
@@ -120,14 +119,13 @@ def _made(
     seeds: Sequence[int],
     prompts: Sequence[str],
     governs: Bounds | None,
-    seen: Tensor,
-    bands: Tensor,
+    sight: Sight,
     known: Sequence[Tensor],
 ) -> Tensor:
     """The casts of clips as rows (N, CAST), made from noise as pictures are, and kept where things are seen.
 
-    Of each clip so much is `known`: its first rows (n, CAST), and where names are `seen` in its pictures (`glance`), and
-    the colours of their `bands`. `governs` are the bounds of the rows that each prompt governs.
+    Of each clip so much is `known`: its first rows (n, CAST), and what is in `sight`. `governs` are the bounds of the rows that
+    each prompt governs.
     """
     sampling, caster = bundle.config.sampling, bundle.cast
     assert caster is not None
@@ -135,6 +133,7 @@ def _made(
     mask, content = torch.zeros(len(noise), dtype=torch.bool), torch.zeros_like(noise)
     for start, rows in zip(layout.bounds, known, strict=False):
         mask[start : start + len(rows)], content[start : start + len(rows)] = True, rows
+    seen, traces = sight.seen, sight.traces.except_for(mask.unflatten(0, (-1, ROWS)).all(1).to(bundle.device))
     negatives = [sampling.negative] * len(seeds)
 
     def looking(where: Tensor) -> Beside:
@@ -148,24 +147,18 @@ def _made(
     )
     assert bundle.casting is not None
     paths, backdrops = (code.to(str(bundle.device)) for code in (bundle.casting.paths, bundle.casting.backdrops))
+    last = torch.empty(0)  # what was predicted last
 
     def placed(x: Tensor, sigma: Tensor) -> Tensor:
-        return behind(pulled(denoise(x, sigma), seen, layout, paths), bands, backdrops)
+        nonlocal last
+        last = behind(traced(denoise(x, sigma), traces, layout, paths), sight.bands, backdrops)
+        return last
 
     schedule = SCHEDULES[sampling.schedule](sampling.cast_steps, sampling.shift)
     levels = levels_of(schedule, mask, torch.ones(len(noise)))
-    x = add_noise(content, noise, levels[0]).to(bundle.device)
-    return SOLVERS[sampling.solver](placed, x, levels.to(bundle.device), lambda step: None).cpu()
-
-
-def _bands(bundle: Bundle, held: Held, grid: Grid) -> Tensor:
-    """(t, BANDS, 3): the middle colours, from top to bottom, of the first latent frame that is held whole, for all frames of a
-    clip; NaN where there is none."""
-    whole = held.mask.reshape(grid.t, -1).all(1)
-    if not whole.any():
-        return torch.full((grid.t, BANDS, 3), math.nan, device=bundle.device)
-    first = int(whole.int().argmax())
-    picture = held.content.unflatten(0, (grid.t, -1))[first]
-    frame = decode(bundle.tokenizer, from_patches(picture, replace(grid, t=1), bundle.config.patch))[0]
-    rows = frame.median(1).values.T[None]  # (1, 3, H): what is behind most of a row is behind things
-    return F.interpolate(rows, BANDS, mode="area")[0].T.expand(grid.t, -1, -1).to(bundle.device)
+    x, solver = add_noise(content, noise, levels[0]).to(bundle.device), SOLVERS[sampling.solver]
+    if traces.read.any():  # who is who is decided by then, and where they go from where they are is not
+        x = solver(placed, x, levels[: LOOKING + 1].to(bundle.device), lambda step: None)
+        found = traced_rows(last, traces, layout)
+        x, levels = torch.where(found[:, None], last, x), levels[LOOKING:].masked_fill(found.cpu(), 0.0)
+    return solver(placed, x, levels.to(bundle.device), lambda step: None).cpu()

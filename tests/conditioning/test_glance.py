@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from langit.conditioning.cast import BANDS, CAST, NAMED, NUM_COLOURS, NUM_NAMES, ROWS, THINGS, cast_layout
-from langit.conditioning.glance import LOOKED_UP, WHERE, Glance, behind, looked_up, naming_loss, pulled
+from langit.conditioning.cast import BANDS, CAST, NAMED, NUM_NAMES, ROWS, THINGS, cast_layout
+from langit.conditioning.glance import LOOKED_UP, WHERE, Glance, behind, looked_up, naming_loss
 from langit.packing import layout_of
 from langit.patches import Grid
 from tests.conditioning.test_cast import CASTS, CODE
@@ -80,24 +80,6 @@ def test_rows_look_up_their_own_names():
     assert not found[:, THINGS].any()
     unsure = looked_up(rows, torch.full((3 * ROWS,), 0.95), seen, layout).unflatten(0, (-1, ROWS))
     assert 0 < float(unsure[1, 0, 0]) < 0.9
-
-
-def test_things_are_pulled_to_where_their_colour_is_seen():
-    """In known frames alone, not beyond the border, and not where two things share the colour."""
-    rows = CODE.encode(CASTS[2])
-    layout, seen = cast_layout([3]), torch.zeros(3, NUM_NAMES, WHERE)
-    first, second = (int(CASTS[2].names[0, thing, :NUM_COLOURS].argmax()) for thing in range(2))
-    seen[1, first] = torch.tensor([0.3, 0.4, -0.2, 0.1, 0.1, 1.0])
-    seen[1, second] = torch.tensor([0.3, 0.95, 0.0, 0.1, 0.1, 1.0])  # cut by the frame
-    before, after = CODE.decode(rows), CODE.decode(pulled(rows, seen, layout, CODE.paths))
-    torch.testing.assert_close(after.centres[1, 0].mean(0), torch.tensor([0.4, -0.2]), atol=5e-3, rtol=0)
-    for frame, thing in ((0, 0), (2, 0), (1, 1)):
-        torch.testing.assert_close(after.centres[frame, thing], before.centres[frame, thing])
-    torch.testing.assert_close(after.outlines[1, 0], before.outlines[1, 0], atol=5e-3, rtol=0)
-    both = rows.unflatten(0, (-1, ROWS)).clone()
-    both[:, 1, :NUM_COLOURS] = both[:, 0, :NUM_COLOURS]
-    alike = both.flatten(0, 1)
-    assert torch.equal(pulled(alike, seen, layout, CODE.paths), alike)
 
 
 def test_backdrops_have_the_colours_that_are_known():

@@ -19,16 +19,15 @@ from langit.conditioning.cast import (
     CAST,
     CODED,
     CODES,
-    DIRECTIONS,
     NAMED,
     NUM_COLOURS,
     NUM_KINDS,
     NUM_NAMES,
     ROWS,
-    THERE,
     THINGS,
     Code,
 )
+from langit.conditioning.tracing import Tracing
 from langit.packing import Layout
 
 WIDTH = 96
@@ -40,8 +39,6 @@ DOUBT = 0.05
 """Share of a cell up to which a name is not told of it."""
 LEAST_AREA = 0.02
 """Of what is told, in half shorter sides squared: a ball of three pixels of 64."""
-INSIDE = 0.8
-"""Half shorter sides from the middle up to which a thing is not cut by the frame."""
 SUREST = 0.05
 """Noise level below which a row's names are no surer."""
 
@@ -55,6 +52,7 @@ class Glance(nn.Module):
         self.first = nn.Conv2d(channels + 1, WIDTH, 3, padding=1)
         self.second = nn.Conv2d(WIDTH, WIDTH, 3, padding=1)
         self.names = nn.Conv2d(WIDTH, NUM_NAMES + 2, 1)  # and one for nothing, of colours and of kinds
+        self.tracing = Tracing()
 
     def forward(self, known: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
         """Of all latent frames, clip after clip, (f, NUM_NAMES, WHERE); and logits (N, names + 2, cells) of all patches."""
@@ -90,30 +88,6 @@ def looked_up(rows: Tensor, sigma: Tensor, seen: Tensor, layout: Layout) -> Tens
         found.append(torch.einsum("fkn,fns->fks", likely.softmax(-1), where))
     told = F.pad(torch.cat(found, -1), (0, 0, 0, ROWS - THINGS)).flatten(0, 1)
     return told * sigma.square()[:, None]
-
-
-def pulled(rows: Tensor, seen: Tensor, layout: Layout, paths: Code) -> Tensor:
-    """Predicted rows of casts (N, CAST) with each thing's centre where its colour is `seen` (f, NUM_NAMES, WHERE), in frames in
-    which that is known and well inside; things that share their colour are left where they are."""
-    things = rows.unflatten(0, (-1, ROWS))[:, :THINGS]
-    frames = torch.tensor([(end - start) // ROWS for start, end in pairwise(layout.bounds)], device=rows.device)
-    clip = torch.arange(len(frames), device=rows.device).repeat_interleave(frames)
-    named = things[..., :NUM_NAMES]
-    mean = (named.new_zeros(len(frames), *named.shape[1:]).index_add(0, clip, named) / frames[:, None, None])[clip]
-    there = mean[..., NUM_COLOURS:].sum(-1) > THERE * NAMED
-    colour = (
-        F.one_hot(mean[..., :NUM_COLOURS].argmax(-1), NUM_COLOURS).to(rows.dtype) * there[..., None]
-    )  # (f, k, colours)
-    alone = there & ((colour @ colour.mT).sum(-1) == 1)
-    where = colour @ seen[:, :NUM_COLOURS]  # (f, k, WHERE)
-    middle = where[..., 1:3]
-    told = paths.decode(things[..., -CODES:] / CODED)
-    count = told.shape[-1] // (2 + DIRECTIONS)
-    away = middle - told[..., : 2 * count].unflatten(-1, (count, 2)).mean(-2)
-    sure = alone & (where[..., -1] > 0) & (middle.abs().amax(-1) < INSIDE)
-    shift = F.pad((away * sure[..., None]).repeat(1, 1, count), (0, told.shape[-1] - 2 * count))
-    change = F.pad(shift @ (paths.components / paths.scale) * CODED, (CAST - CODES, 0, 0, ROWS - THINGS))
-    return rows + change.flatten(0, 1)
 
 
 def behind(rows: Tensor, bands: Tensor, backdrops: Code) -> Tensor:

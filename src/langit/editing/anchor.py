@@ -41,6 +41,8 @@ SAME, NEAR_MOTION = (1.2, 1.6), (0.6, 1.0)
 latter in places beside one that is another thing without doubt.
 
 Where nothing moves the embedded model is 0.1 to 1.1 off; where a thing comes or goes the change is 1 to 4."""
+AGREE = (0.3, 0.6)
+"""How far what rests before may be from what rests after: up to the first it stays, from the second on it has to change."""
 CAMERA = 0.5
 """The share of places that become another thing from which on it is the camera that moves, and nothing is anchored."""
 
@@ -97,6 +99,9 @@ class Anchor:
             ends.append((head.latents[:, -1:], self._before, 1 - along))
         if tail is not None and self._after is not None:
             ends.append((tail.latents[:, :1], self._after, along))
+        if len(ends) == 2:  # what is one thing here and another there has to change, however still it is at both ends
+            agree = _falling(_distance(ends[0][0], ends[1][0]), AGREE)
+            ends = [(latents, rests * agree, near) for latents, rests, near in ends]
         shares, weight, known = torch.zeros(made.shape[1:]), torch.zeros(made.shape[1:]), torch.zeros_like(made)
         for latents, rests, near in ends if all(map(_is_of_time, conditions)) else ():
             share = rests * _same(made, latents)

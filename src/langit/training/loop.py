@@ -33,6 +33,7 @@ from langit.training.corpus import Corpus, open_corpus
 from langit.training.distillation import Teacher
 from langit.training.muon import SharedMuon
 from langit.training.naming import Naming
+from langit.training.painting import Footage, painting_loss
 from langit.training.parallel import ALONE, Team, joined
 from langit.training.pool import Pool
 from langit.training.run import Course, Learner, go_on
@@ -62,8 +63,9 @@ class Model(nn.Module):
     """What is trained together: the transformer, its prompt encoder, and what names cells: for pictures a head on the middle
     block, for casts the glance at what is known."""
 
-    def __init__(self, config: TrainingConfig):
+    def __init__(self, config: TrainingConfig, footage: Footage | None = None):
         super().__init__()
+        self.footage, self.patch = footage, config.patch  # of casts that are learned
         self.transformer = Transformer(config.transformer)
         self.text = PromptEncoder(config.text)
         casts = config.learns == "cast"
@@ -129,7 +131,10 @@ class Model(nn.Module):
         if self.glance is not None:
             assert batch.known is not None
             named = naming_loss(said, batch.fills) * (batch.known[:, -1] < 1)
-            return (error * weight).sum(), named.sum() / batch.weight.sum().clamp(min=1)
+            named = named.sum() / batch.weight.sum().clamp(min=1)
+            assert self.footage is not None
+            painted = painting_loss(self.glance.tracing, batch, self.footage, self.patch)
+            return (error * weight).sum(), named + painted
         if self.naming is None:
             return (error * weight).sum(), error.new_zeros(())
         named = self.naming.loss(states[len(states) // 2], batch.fills)
@@ -205,7 +210,8 @@ def _train(
     state = load_state(output / "checkpoint.pt", config.fingerprint())
     corpus = open_corpus(Corpus, corpus_folder, config.corpus, workers, team)
     torch.manual_seed(config.seed)
-    model = Model(config)
+    footage = Footage(corpus.tokenizer, corpus.casting) if config.learns == "cast" else None
+    model = Model(config, footage)
     teacher = None if config.distillation is None else Teacher(config, config.distillation, team.device)
     if teacher is not None:
         model.begin_as(teacher.bundle)

@@ -21,7 +21,7 @@ from langit.packing import pack
 from langit.patches import Grid, to_patches
 from langit.planning import Request, plan
 from langit.tokenizer import encode
-from langit.training import Stage, train
+from langit.training import Distillation, Stage, train
 from langit.training.batches import draw_batch, draw_step
 from langit.training.casting import NAMES
 from langit.training.corpus import Corpus
@@ -162,6 +162,23 @@ def test_a_cast_is_learned_beside_a_model_that_stays_as_it_is(runs):
     for mine, theirs in ((cast.transformer, plain.transformer), (cast.text, plain.text)):
         assert all(torch.equal(mine.state_dict()[name], tensor) for name, tensor in theirs.state_dict().items())
     assert cast.hash() != plain.hash()
+
+
+def test_a_cast_is_learned_beside_quick_weights_that_stay(runs, tmp_path, tiny_corpus):
+    """And samples of it can be shown."""
+    levels = (1.0, 0.5, 0.0)
+    taught = sketched(naming=0.0, prompt_dropout=0.0, tasks={"text": 1.0})
+    taught = replace(taught, distillation=Distillation(str(runs / "both"), levels))
+    train(taught, tmp_path / "quick", corpus_folder=tiny_corpus, workers=0)
+    config = casting(start=str(tmp_path / "quick"), samples_every=4)
+    train(config, tmp_path / "cast", corpus_folder=tiny_corpus, workers=0)
+    before, after = load_bundle(tmp_path / "quick"), load_bundle(tmp_path / "cast")
+    assert after.config.sampling.distilled == levels
+    assert before.quick is not None
+    assert after.quick is not None
+    for name, weight in before.quick.state_dict().items():
+        assert torch.equal(weight, after.quick.state_dict()[name])
+    assert [*(tmp_path / "cast").glob("samples/*")]
 
 
 def test_a_picture_that_sees_a_sketch_begins_as_one_that_does_not(runs):

@@ -14,15 +14,12 @@ from collections.abc import Callable, Generator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
 
 from langit.conditioning import Known
 from langit.types import Frames
 
 SMALL = 24.0
 """Levels (of 255) up to which a difference is spread in full; from twice as many on not at all."""
-RIM = 2
-"""Pixels around a large difference in which none is small."""
 SECONDS = 1.0
 """Over which it is spread."""
 
@@ -83,10 +80,8 @@ def _difference(stays: Frames, made: Frames) -> NDArray[np.float32]:
 
 
 def _small(apart: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(H, W, 1): 1 where a difference (H, W, 3) is small and so it is all around, 0 where it is large: about a thing that has moved
-    there is a rim of small differences, and spread they would be its ghost."""
-    largest = maximum_filter(np.abs(apart).mean(-1), 2 * RIM + 1, mode="nearest")
-    return np.asarray(np.clip(2 - largest[..., None] / SMALL, 0, 1), np.float32)
+    """(H, W, 1): 1 where a difference (H, W, 3) is small, 0 where it is large."""
+    return np.asarray(np.clip(2 - np.abs(apart).mean(-1, keepdims=True) / SMALL, 0, 1), np.float32)
 
 
 def _between(before: Frames | None, after: Frames | None, along: float) -> NDArray[np.float32]:

@@ -366,10 +366,10 @@ def _bundle(
     if config.learns == "cast":
         assert beginning is not None
         assert isinstance(beginning.config, BundleConfig)
-        how = {**beginning.config.training, "cast": how}
-        described = dataclasses.replace(
-            beginning.config, cast=config.transformer, sampling=config.sampling, training=how
-        )
+        how, begun = {**beginning.config.training, "cast": how}, beginning.config.sampling
+        # Its quick weights stay what they are, and so does their course.
+        sampling = dataclasses.replace(config.sampling, distilled=begun.distilled, quality=begun.quality)
+        described = dataclasses.replace(beginning.config, cast=config.transformer, sampling=sampling, training=how)
         cast, glance = ema.transformer.eval(), ema.glance
         assert glance is not None
         return dataclasses.replace(beginning, config=described, cast=cast, casting=corpus.casting, glance=glance.eval())

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import groupby, pairwise
 
 import torch
 from torch import Tensor
 
 from langit.catalog import Bundle
-from langit.catalog.bundle import BundleConfig
 from langit.conditioning import Held
-from langit.conditioning.cast import CAST, ROWS, THINGS, cast_layout
+from langit.conditioning.cast import CAST, ROWS, THINGS, cast_layout, settled
 from langit.conditioning.channels import Beside, noisy_channels
 from langit.conditioning.drawing import sketch
 from langit.conditioning.drift import anchored, drift_of
@@ -34,6 +33,8 @@ CASTS = 0x5EE7C4
 """A clip's cast has noise of its own: that of its seed with these bits turned."""
 CASTINGS, OTHER_CASTING = 8, 0x9E37
 """How often a clip is cast where something is amiss in its cast, and how far apart the seeds are."""
+OTHER_SCENE = 0x9E3779B1
+"""How far apart the seeds of a clip's scenes are."""
 LOOKING = 6
 """Steps of sampling after which things that are seen in known frames are where they are seen, and the others follow them."""
 INSISTING = 2.0
@@ -54,35 +55,82 @@ def make_casts(
 ) -> list[Tensor]:
     """The casts of clips as rows, made unless they are known: of up to `CASTINGS` the first in which least is `amiss`.
 
-    `shown` (N, (C + 1) * cells) is what is known of their pictures, of which `layout` is.
+    Each of a clip's scenes has a cast of its own. `shown` (N, (C + 1) * cells) is what is known of their pictures, of which
+    `layout` is.
     """
-    known, rows = [clip.known for clip in clips], cast_layout([grid.t for grid in layout.grids], bundle.device)
-    lengths = [end - start for start, end in pairwise(rows.bounds)]
+    known, whole = [clip.known for clip in clips], cast_layout([grid.t for grid in layout.grids])
+    lengths = [end - start for start, end in pairwise(whole.bounds)]
     if [len(one) for one in known] == lengths:
         return known
     assert bundle.casting is not None
-    sight = sight_of(bundle, held, layout, shown)
-    prompts, governs = governed([clip.prompt for clip in clips], held, rows.grids)
-    asked = [" ".join(one.prompts or (clip.prompt,)) for one, clip in zip(held, clips, strict=True)]
-    from_words = [one.start == 1 and not one.mask.any() for one in held]
-    best, least = [torch.zeros(0)] * len(clips), [math.inf] * len(clips)
+    prompts, governs = governed([clip.prompt for clip in clips], held, whole.grids)
+    by_clip = [
+        scenes_of(one.prompts or (clip.prompt,) * grid.t)
+        for one, clip, grid in zip(held, clips, layout.grids, strict=True)
+    ]
+    scenes = [scene for of_clip in by_clip for scene in of_clip]
+    sight = sight_of(bundle, held, layout, shown, [[scene.frames for scene in of_clip] for of_clip in by_clip])
+    rows = cast_layout([scene.frames for scene in scenes], bundle.device)
+    begun = [rows for one, of_clip in zip(known, by_clip, strict=True) for rows in _shared(one, of_clip)]
+    first_seeds = [
+        clip.seed + number * OTHER_SCENE
+        for clip, of_clip in zip(clips, by_clip, strict=True)
+        for number in range(len(of_clip))
+    ]
+    from_words = [
+        one.start == 1 and not one.mask.any() for one, of_clip in zip(held, by_clip, strict=True) for _ in of_clip
+    ]
+    best, least = [torch.zeros(0)] * len(scenes), [math.inf] * len(scenes)
     for attempt in range(CASTINGS):
-        seeds = [(clip.seed + attempt * OTHER_CASTING) % NUM_SEEDS for clip in clips]
-        made = _made(_insisting(bundle) if attempt else bundle, rows, seeds, prompts, governs, sight, known)
-        for which, cast in enumerate(made.split(lengths)):
-            wrong = amiss(asked[which], bundle.casting.things_of(cast), from_words[which])
+        seeds = [(seed + attempt * OTHER_CASTING) % NUM_SEEDS for seed in first_seeds]
+        made = _made(bundle, rows, seeds, prompts, governs, sight, begun, attempt > 0)
+        for which, cast in enumerate(made.split([scene.frames * ROWS for scene in scenes])):
+            wrong = amiss(scenes[which].prompt, bundle.casting.things_of(cast), from_words[which])
             if wrong < least[which]:
                 best[which], least[which] = cast, wrong
         if not any(least):
             break
-    return best
+    return list(torch.cat(best).split(lengths))
 
 
-def _insisting(bundle: Bundle) -> Bundle:
-    sampling = bundle.config.sampling
-    sampling = replace(sampling, cast_guidance=INSISTING * sampling.cast_guidance)
-    assert isinstance(bundle.config, BundleConfig)
-    return replace(bundle, config=replace(bundle.config, sampling=sampling))
+@dataclass(frozen=True)
+class CastScene:
+    """Latent frames of a clip in which the same things are."""
+
+    frames: int
+    prompt: str  # all that is said of them
+
+
+def scenes_of(prompts: Sequence[str]) -> list[CastScene]:
+    """The scenes of a clip whose latent frames have these prompts: where a prompt names other things, another one begins.
+
+    One that names some of the things before it, or these and more, or none, goes on with them.
+    """
+    scenes: list[tuple[int, list[str], frozenset[int]]] = []
+    for prompt, run in groupby(prompts):
+        frames, names = len(list(run)), names_in(prompt)
+        if scenes and (names <= scenes[-1][2] or scenes[-1][2] <= names):
+            before, told, named = scenes[-1]
+            scenes[-1] = (before + frames, [*told, prompt], named | names)
+        else:
+            scenes.append((frames, [prompt], names))
+    return [CastScene(frames, " ".join(told)) for frames, told, _ in scenes]
+
+
+def _shared(known: Tensor, scenes: Sequence[CastScene]) -> list[Tensor]:
+    """The first rows of a clip's cast, as far as they are known, by its scenes."""
+    found = []
+    for scene in scenes:
+        found.append(known[: scene.frames * ROWS])
+        known = known[scene.frames * ROWS :]
+    return found
+
+
+def _knowing(sight: Sight, layout: Layout) -> Tensor:
+    """(N,) bool: the rows of casts of scenes of which frames are known whole."""
+    frames = [grid.t for grid in layout.grids]
+    known = [not bool(bands.isnan().all()) for bands in sight.bands.split(frames)]
+    return layout.spread(torch.tensor(known, device=sight.bands.device))
 
 
 def amiss(prompt: str, things: Sequence[frozenset[int]], from_words: bool) -> int:
@@ -121,11 +169,13 @@ def _made(
     governs: Bounds | None,
     sight: Sight,
     known: Sequence[Tensor],
+    insists: bool,
 ) -> Tensor:
     """The casts of clips as rows (N, CAST), made from noise as pictures are, and kept where things are seen.
 
     Of each clip so much is `known`: its first rows (n, CAST), and what is in `sight`. `governs` are the bounds of the rows that
-    each prompt governs.
+    each prompt governs. Guidance leads towards the prompt, the more if one `insists`; where frames are known it would lead away
+    from them.
     """
     sampling, caster = bundle.config.sampling, bundle.cast
     assert caster is not None
@@ -142,7 +192,7 @@ def _made(
     denoise = guided(
         denoiser(bundle, layout, prompts, governs, looking(seen), caster),
         denoiser(bundle, layout, negatives, None, looking(torch.zeros_like(seen)), caster),
-        sampling.cast_guidance,
+        (INSISTING if insists else 1.0) * torch.where(_knowing(sight, layout), 1.0, sampling.cast_guidance),
         sampling.cast_interval,
     )
     assert bundle.casting is not None
@@ -157,8 +207,10 @@ def _made(
     schedule = SCHEDULES[sampling.schedule](sampling.cast_steps, sampling.shift)
     levels = levels_of(schedule, mask, torch.ones(len(noise)))
     x, solver = add_noise(content, noise, levels[0]).to(bundle.device), SOLVERS[sampling.solver]
-    if traces.read.any():  # who is who is decided by then, and where they go from where they are is not
-        x = solver(placed, x, levels[: LOOKING + 1].to(bundle.device), lambda step: None)
-        found = traced_rows(last, traces, layout)
-        x, levels = torch.where(found[:, None], last, x), levels[LOOKING:].masked_fill(found.cpu(), 0.0)
-    return solver(placed, x, levels.to(bundle.device), lambda step: None).cpu()
+    x = solver(placed, x, levels[: LOOKING + 1].to(bundle.device), lambda step: None)
+    # Who is who is decided by now, and where they go from where they are is not.
+    found = traced_rows(last, traces, layout)
+    x, levels = torch.where(found[:, None], last, x), levels[LOOKING:].masked_fill(found.cpu(), 0.0)
+    rows = solver(placed, x, levels.to(bundle.device), lambda step: None).cpu()
+    told = torch.cat([settled(one) for one in rows.split([grid.num_patches for grid in layout.grids])])
+    return torch.where(mask[:, None], rows, told)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
 import torch
 import torch.nn.functional as F
@@ -31,14 +32,22 @@ class Sight:
     bands: Tensor  # (f, BANDS, 3): colours of the backdrop, NaN where they are not known
 
 
-def sight_of(bundle: Bundle, held: Sequence[Held], layout: Layout, shown: Tensor) -> Sight:
-    """Of clips of which so much is `held`; `shown` (N, (C + 1) * cells) is known of their pictures, of which `layout` is."""
+def sight_of(
+    bundle: Bundle, held: Sequence[Held], layout: Layout, shown: Tensor, scenes: Sequence[Sequence[int]]
+) -> Sight:
+    """Of clips of which so much is `held`; `shown` (N, (C + 1) * cells) is known of their pictures, of which `layout` is.
+
+    Their `scenes` of so many latent frames have backdrops of their own.
+    """
     assert bundle.glance is not None
     seen, _ = bundle.glance(shown, layout)
-    whole = [_shown(bundle, one, grid) for one, grid in zip(held, layout.grids, strict=True)]
-    traces = all_traces([_traces(bundle, one, grid) for one, grid in zip(whole, layout.grids, strict=True)])
-    bands = torch.cat([_bands(bundle, one, grid) for one, grid in zip(whole, layout.grids, strict=True)])
-    return Sight(seen, traces, bands)
+    traces, bands = [], []
+    for one, grid, of_clip in zip(held, layout.grids, scenes, strict=True):
+        whole = _shown(bundle, one, grid)
+        traces.append(_traces(bundle, whole, grid))
+        for start, stop in pairwise((0, *accumulate(of_clip))):
+            bands.append(_bands(bundle, [some for some in whole if start <= some.at < stop], start, stop))
+    return Sight(seen, all_traces(traces), torch.cat(bands))
 
 
 @dataclass(frozen=True)
@@ -88,16 +97,15 @@ def _traces(bundle: Bundle, shown: Sequence[Shown], grid: Grid) -> Traces:
     return traces
 
 
-def _bands(bundle: Bundle, shown: Sequence[Shown], grid: Grid) -> Tensor:
-    """(t, BANDS, 3): the middle colours, from top to bottom, of the first and of the last latent frame that is shown, and between
-    them from one to the other; NaN where there is none."""
+def _bands(bundle: Bundle, shown: Sequence[Shown], start: int, stop: int) -> Tensor:
+    """(frames, BANDS, 3) of latent frames `start` up to `stop`: the middle colours, from top to bottom, of the first and of the
+    last that is shown, and between them from one to the other; NaN where there is none."""
     if not shown:
-        return torch.full((grid.t, BANDS, 3), math.nan, device=bundle.device)
+        return torch.full((stop - start, BANDS, 3), math.nan, device=bundle.device)
     begin, end = shown[0], shown[-1]
-    along = (torch.arange(grid.t) - begin.at) / max(1, end.at - begin.at)
-    return (
-        _bands_of(begin.frames[-1]).lerp(_bands_of(end.frames[0]), along.clamp(0, 1)[:, None, None]).to(bundle.device)
-    )
+    along = (torch.arange(start, stop) - begin.at) / max(1, end.at - begin.at)
+    bands = _bands_of(begin.frames[-1]).lerp(_bands_of(end.frames[0]), along.clamp(0, 1)[:, None, None])
+    return bands.to(bundle.device)
 
 
 def _bands_of(frame: Tensor) -> Tensor:

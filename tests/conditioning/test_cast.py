@@ -17,6 +17,7 @@ from langit.conditioning.cast import (
     Cast,
     CastCode,
     cast_layout,
+    settled,
 )
 
 FRAMES = 4
@@ -70,7 +71,7 @@ def test_a_thing_is_what_it_mostly_is_in_all_frames():
     rows[0, 0, 7] = 2 * NAMED  # another colour in one frame alone
     rows[1:, 0, 7] = -NAMED
     rows[:, 1, NUM_COLOURS:NUM_NAMES] = 0.1  # too little of any kind to be there
-    names = CODE.decode(rows.flatten(0, 1)).names
+    names = CODE.decode(settled(rows.flatten(0, 1))).names
     assert torch.equal(names[:, 0], CASTS[1].names[:, 0])
     assert not names[:, 1].any()
     assert set(names.unique().tolist()) == {0, 1}

@@ -33,6 +33,13 @@ def cast(*things: tuple[int, int, tuple[float, float], torch.Tensor, float]) -> 
     return Cast(names, colours, centres, outlines, depths, torch.full((1, BANDS, 3), -0.5), torch.zeros(1, 2, BANDS, 2))
 
 
+def test_a_thing_is_drawn_in_the_frames_in_which_it_is_there():
+    one = cast((RED, BALL, (0, 0), 0.5 * CIRCLE, 1.0))
+    two = Cast(*(torch.cat([value, value]) for value in vars(one).values()))
+    gone = replace(two, names=two.names * torch.tensor([1.0, 0.0])[:, None, None])
+    assert seen(gone, 32, 32).amax((1, 2, 3, 4)).tolist() == [1.0, 0.0]
+
+
 def test_a_circle_and_a_square_fill_their_areas():
     """Half sides are 16 pixels here; the polygon of 32 lines about a circle is 0.3% larger."""
     one = seen(cast((RED, BALL, (0, 0), 0.5 * CIRCLE, 1.0)), 32, 32)[0, 0]

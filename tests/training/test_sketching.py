@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from langit.casts import CASTINGS, INSISTING, amiss
+from langit.casts import CASTINGS, amiss, scenes_of
 from langit.catalog import load_bundle
 from langit.conditioning import CastCondition, FramesCondition, SourceCondition, Span, SpansCondition
 from langit.conditioning.cast import CAST, NUM_NAMES, ROWS
@@ -297,15 +297,15 @@ def test_a_cast_that_is_known_stays_as_it_is(runs):
 
 def test_a_cast_that_lacks_what_the_prompt_names_is_made_again(runs, monkeypatch):
     """The prompt being insisted on, and up to so many times; the one that lacks least is taken, and the first of equals."""
-    bundle, casts, guidance = load_bundle(runs / "both"), [], []
+    bundle, casts, insisted = load_bundle(runs / "both"), [], []
     length = 3 * ROWS
 
-    def made(bundle, layout, seeds, *rest):
+    def made(bundle, layout, seeds, prompts, governs, sight, known, insists):
         rows = torch.zeros(length, CAST)
         rows[::ROWS, wanted[len(casts)]] = 3.0
         rows[:, -1] = len(casts)
         casts.append(seeds)
-        guidance.append(bundle.config.sampling.cast_guidance)
+        insisted.append(insists)
         return rows
 
     monkeypatch.setattr("langit.casts._made", made)
@@ -314,11 +314,37 @@ def test_a_cast_that_lacks_what_the_prompt_names_is_made_again(runs, monkeypatch
     wanted = [[red, cube], [red, ball], [red, ball]]
     assert cast_clip(bundle, p).rows[0, -1] == 1
     assert len(casts) == len({seeds[0] for seeds in casts}) == 2
-    assert guidance[1] == INSISTING * guidance[0]
+    assert insisted == [False, True]
     casts.clear()
     wanted = [[blue, cube], *[[red, cube]] * (CASTINGS - 2), [blue, cube]]
     assert cast_clip(bundle, p).rows[0, -1] == 1
     assert len(casts) == CASTINGS
+
+
+def test_cards_that_name_other_things_are_scenes_of_their_own():
+    ball, more = "a red ball rolls", "the red ball meets a blue cube"
+    told = scenes_of((ball, ball, more, "it is night", "a green cone falls"))
+    assert [scene.frames for scene in told] == [4, 1]
+    assert told[0].prompt == f"{ball} {more} it is night"
+    assert [scene.frames for scene in scenes_of((ball,) * 3)] == [3]
+
+
+def test_each_scene_has_a_cast_of_its_own(runs, monkeypatch):
+    """It is what it is alone, wherever it comes; what is known at the beginning of a clip is the first scene's."""
+    bundle = load_bundle(runs / "both")
+    monkeypatch.setattr("langit.casts.amiss", lambda *given: 0)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        bundle.cast.patch_out.weight.normal_(std=0.3)
+    cards = (Span(0, 5, "a red ball"), Span(5, 9, "a blue cube"))
+    both = plan(bundle, Request("", frames=9, steps=1, seed=1, conditions=(SpansCondition(cards),)))
+    rows = cast_clip(bundle, both).rows
+    alone = plan(bundle, Request("a red ball", frames=5, steps=1, seed=1))
+    torch.testing.assert_close(rows[: 2 * ROWS], cast_clip(bundle, alone).rows)
+    known = rows[: 2 * ROWS] + 1
+    begun = cast_clip(bundle, replace(both, conditions=(*both.conditions, CastCondition(known)))).rows
+    torch.testing.assert_close(begun[: 2 * ROWS], known)
+    torch.testing.assert_close(begun[2 * ROWS :], rows[2 * ROWS :])
 
 
 def test_what_is_amiss_with_a_cast():

@@ -131,10 +131,10 @@ class CastCode:
         return torch.cat([things, backdrop], 1).flatten(0, 1)
 
     def decode(self, rows: Tensor) -> Cast:
-        """(f * ROWS, CAST) -> a cast whose things are what they mostly are, in all frames."""
+        """(f * ROWS, CAST) -> a cast; of rows that are made, `settled` ones, whose things are what they are in all frames."""
         told = rows.unflatten(0, (-1, ROWS))
         named, colours, codes = told.split([NUM_NAMES, 3, CODES], -1)
-        names = _decided(named[:, :THINGS].mean(0) / NAMED).expand(len(told), -1, -1)
+        names = _decided(named[:, :THINGS] / NAMED)
         paths = self.paths.decode(codes[:, :THINGS] / CODED)
         frames = paths.shape[-1] // (2 + DIRECTIONS)
         centres, outlines, depths = paths.split([frames * 2, frames * DIRECTIONS, 1], -1)
@@ -151,8 +151,8 @@ class CastCode:
         )
 
     def things_of(self, rows: Tensor) -> list[frozenset[int]]:
-        """Of each thing in a cast's rows the places of its names."""
-        told = (frozenset(names.nonzero().flatten().tolist()) for names in self.decode(rows).names[0])
+        """Of each thing in a cast's rows, as it ends, the places of its names."""
+        told = (frozenset(names.nonzero().flatten().tolist()) for names in self.decode(rows).names[-1])
         return [names for names in told if names]
 
     def last_frames(self, rows: Tensor, groups: int) -> Tensor:
@@ -192,6 +192,14 @@ def cast_layout(frames: Sequence[int], device: torch.device | str = "cpu") -> La
     return replace(layout, places=layout.places * layout.places.new_tensor([1.0, 1 / ROWS, 1.0]))
 
 
+def settled(rows: Tensor) -> Tensor:
+    """Rows of one cast (f * ROWS, CAST) whose things are what they mostly are, in all frames."""
+    told = rows.unflatten(0, (-1, ROWS)).clone()
+    told[:, :THINGS, :NUM_NAMES] = NAMED * _decided(told[:, :THINGS, :NUM_NAMES].mean(0) / NAMED)
+    decided: Tensor = told.flatten(0, 1)
+    return decided
+
+
 def _paths(cast: Cast) -> Tensor:
     return torch.cat([cast.centres.flatten(2), cast.outlines.flatten(2), cast.depths[..., None]], -1)
 
@@ -201,8 +209,8 @@ def _backdrops(cast: Cast) -> Tensor:
 
 
 def _decided(named: Tensor) -> Tensor:
-    """(THINGS, NUM_NAMES) of any size -> one colour and one kind where there is a thing."""
-    there = named[:, NUM_COLOURS:].sum(-1, keepdim=True) > THERE
+    """(..., NUM_NAMES) of any size -> one colour and one kind where there is a thing."""
+    there = named[..., NUM_COLOURS:].sum(-1, keepdim=True) > THERE
     each = (part.argmax(-1) for part in named.split([NUM_COLOURS, NUM_KINDS], -1))
     one_hot = [F.one_hot(which, size) for which, size in zip(each, (NUM_COLOURS, NUM_KINDS), strict=True)]
     return torch.cat(one_hot, -1) * there.to(named.dtype)

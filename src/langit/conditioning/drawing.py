@@ -72,7 +72,8 @@ def seen(cast: Cast, height: int, width: int) -> Tensor:
         for direction, (right, below) in enumerate(zip(across, down, strict=True)):
             reach = cast.outlines[:, thing, :, direction] + cast.centres[:, thing] @ torch.stack([right, below])
             inside = torch.minimum(inside, reach[..., None, None] - ((right * x)[None, :] + (below * y)[:, None]))
-        covers[:, thing] = (inside * half + 0.5).clamp(0, 1)
+        there = cast.names[:, thing].sum(-1) > 0  # in these frames
+        covers[:, thing] = (inside * half + 0.5).clamp(0, 1) * there[:, None, None, None]
     order = cast.depths.argsort(-1)  # nearest first
     sorted_covers = covers.gather(1, order[..., None, None, None].expand_as(covers))
     free = torch.cat([torch.ones_like(covers[:, :1]), (1 - sorted_covers).cumprod(1)[:, :-1]], 1)

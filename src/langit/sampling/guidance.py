@@ -11,18 +11,19 @@ from langit.sampling.solvers import Denoise
 def guided(
     with_prompt: Denoise,
     without: Denoise,
-    scale: float,
+    scale: float | Tensor,
     interval: tuple[float, float] = (0.0, 1.0),
     late: tuple[float, float] | None = None,
 ) -> Denoise:
     """Classifier-free guidance (arXiv 2207.12598), only where the noise level is in `interval` (arXiv 2404.07724).
 
     x0 = without + scale * (with - without). Each patch goes by its own level, so that clips packed together do not
-    decide for one another; held patches (level 0) count for none. Where no patch is in the interval, and at scale 1,
-    the second evaluation is not made. `late` is a level and the scale below it, for models whose second half wants
-    another.
+    decide for one another; held patches (level 0) count for none. The scale may be each patch's own, (N,). Where no patch
+    is in the interval, and at scale 1, the second evaluation is not made. `late` is a level and the scale below it, for
+    models whose second half wants another.
     """
-    if scale == 1.0 and late is None:
+    scale = torch.as_tensor(scale)
+    if bool((scale == 1).all()) and late is None:
         return with_prompt
     low, high = interval
 
@@ -32,8 +33,8 @@ def guided(
         if not guides.any():
             return x0
         base = without(x, sigma)
-        strength = scale if late is None else torch.where(sigma < late[0], late[1], scale)[:, None]
-        return torch.where(guides[:, None], base + strength * (x0 - base), x0)
+        strength = scale.to(x) if late is None else torch.where(sigma < late[0], late[1], scale.to(x))
+        return torch.where(guides[:, None], base + strength.expand(len(x))[:, None] * (x0 - base), x0)
 
     return denoise
 

@@ -37,8 +37,9 @@ OTHER_SCENE = 0x9E3779B1
 """How far apart the seeds of a clip's scenes are."""
 LOOKING = 6
 """Steps of sampling after which things that are seen in known frames are where they are seen, and the others follow them."""
-INSISTING = 2.0
-"""What guidance is multiplied by when a clip is cast again: the prompt is heard better then, and outlines are worse."""
+INSISTING = 5.0
+"""What guidance is multiplied by, at most, when a clip is cast again and again: the prompt is heard better then, and outlines are
+worse."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def make_casts(
     best, least = [torch.zeros(0)] * len(scenes), [math.inf] * len(scenes)
     for attempt in range(CASTINGS):
         seeds = [(seed + attempt * OTHER_CASTING) % NUM_SEEDS for seed in first_seeds]
-        made = _made(bundle, rows, seeds, prompts, governs, sight, begun, attempt > 0)
+        made = _made(bundle, rows, seeds, prompts, governs, sight, begun, min(1.0 + attempt, INSISTING))
         for which, cast in enumerate(made.split([scene.frames * ROWS for scene in scenes])):
             wrong = amiss(scenes[which].prompt, bundle.casting.things_of(cast), from_words[which])
             if wrong < least[which]:
@@ -169,13 +170,13 @@ def _made(
     governs: Bounds | None,
     sight: Sight,
     known: Sequence[Tensor],
-    insists: bool,
+    insists: float,
 ) -> Tensor:
     """The casts of clips as rows (N, CAST), made from noise as pictures are, and kept where things are seen.
 
     Of each clip so much is `known`: its first rows (n, CAST), and what is in `sight`. `governs` are the bounds of the rows that
-    each prompt governs. Guidance leads towards the prompt, the more if one `insists`; where frames are known it would lead away
-    from them.
+    each prompt governs. Guidance leads towards the prompt, `insists` times as far as usual; where frames are known it would lead
+    away from them.
     """
     sampling, caster = bundle.config.sampling, bundle.cast
     assert caster is not None
@@ -192,7 +193,7 @@ def _made(
     denoise = guided(
         denoiser(bundle, layout, prompts, governs, looking(seen), caster),
         denoiser(bundle, layout, negatives, None, looking(torch.zeros_like(seen)), caster),
-        (INSISTING if insists else 1.0) * torch.where(_knowing(sight, layout), 1.0, sampling.cast_guidance),
+        insists * torch.where(_knowing(sight, layout), 1.0, sampling.cast_guidance),
         sampling.cast_interval,
     )
     assert bundle.casting is not None

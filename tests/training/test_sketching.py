@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from langit.casts import CASTINGS, amiss, scenes_of
+from langit.casts import CASTINGS, INSISTING, amiss, scenes_of
 from langit.catalog import load_bundle
 from langit.conditioning import CastCondition, FramesCondition, SourceCondition, Span, SpansCondition
 from langit.conditioning.cast import CAST, NUM_NAMES, ROWS
@@ -314,11 +314,12 @@ def test_a_cast_that_lacks_what_the_prompt_names_is_made_again(runs, monkeypatch
     wanted = [[red, cube], [red, ball], [red, ball]]
     assert cast_clip(bundle, p).rows[0, -1] == 1
     assert len(casts) == len({seeds[0] for seeds in casts}) == 2
-    assert insisted == [False, True]
+    assert insisted == [1, 2]
     casts.clear()
     wanted = [[blue, cube], *[[red, cube]] * (CASTINGS - 2), [blue, cube]]
     assert cast_clip(bundle, p).rows[0, -1] == 1
     assert len(casts) == CASTINGS
+    assert insisted[-1] == INSISTING
 
 
 def test_cards_that_name_other_things_are_scenes_of_their_own():

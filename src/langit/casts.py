@@ -65,10 +65,7 @@ def make_casts(
         return known
     assert bundle.casting is not None
     prompts, governs = governed([clip.prompt for clip in clips], held, whole.grids)
-    by_clip = [
-        scenes_of(one.prompts or (clip.prompt,) * grid.t)
-        for one, clip, grid in zip(held, clips, layout.grids, strict=True)
-    ]
+    by_clip = scenes_by_clip([clip.prompt for clip in clips], held, layout)
     scenes = [scene for of_clip in by_clip for scene in of_clip]
     sight = sight_of(bundle, held, layout, shown, [[scene.frames for scene in of_clip] for of_clip in by_clip])
     rows = cast_layout([scene.frames for scene in scenes], bundle.device)
@@ -100,6 +97,12 @@ class CastScene:
 
     frames: int
     prompt: str  # all that is said of them
+
+
+def scenes_by_clip(prompts: Sequence[str], held: Sequence[Held], layout: Layout) -> list[list[CastScene]]:
+    """The scenes of clips with these prompts, of which so much is `held`."""
+    clips = zip(prompts, held, layout.grids, strict=True)
+    return [scenes_of(one.prompts or (prompt,) * grid.t) for prompt, one, grid in clips]
 
 
 def scenes_of(prompts: Sequence[str]) -> list[CastScene]:

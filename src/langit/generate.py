@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from langit.casts import Casting, make_casts, scenes_of, sketched
+from langit.casts import Casting, make_casts, scenes_by_clip, sketched
 from langit.catalog import EMBEDDED, Bundle, load
 from langit.conditioning import FramesCondition, Held, Known, Passage
 from langit.conditioning.cast import CAST, CastCondition
@@ -148,7 +148,10 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
     beside = _beside(bundle, plans)
     if bundle.cast is not None:
         beside, layout = sketched(bundle, _casts(bundle, plans, entering), layout)
-    parted = layout if bundle.cast is None else layout.parted(_scenes(plans, entering))
+    parted = layout
+    if bundle.cast is not None:  # scenes see nothing of one another
+        scenes = scenes_by_clip([p.prompt for p in plans], held, layout)
+        parted = layout.parted([[scene.frames for scene in of_clip] for of_clip in scenes])
     denoise = guided(
         denoiser(bundle, parted, prompts, governs, beside, bundle.quick if quick else None),
         unguided(bundle, layout, held, beside),
@@ -161,12 +164,6 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
     solver = SOLVERS["euler" if quick else first.solver]
     x = solver(denoise, entering.x.to(device), levels.to(device), report).cpu()
     return unpack(x, layout, config.patch)
-
-
-def _scenes(plans: Sequence[Plan], entering: _Entering) -> list[list[int]]:
-    """How many patch frames the scenes of each clip have."""
-    told = zip(plans, entering.held, entering.layout.grids, strict=True)
-    return [[scene.frames for scene in scenes_of(held.prompts or (p.prompt,) * grid.t)] for p, held, grid in told]
 
 
 @dataclass(frozen=True)

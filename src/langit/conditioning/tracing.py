@@ -124,6 +124,8 @@ def traces_of(painted: Tensor) -> Traces:
 def traced(rows: Tensor, traces: Traces, layout: Layout, paths: Code) -> Tensor:
     """Predicted rows of casts (N, CAST), things where they are traced and as far-reaching; things that share their colour are left
     as they are."""
+    if not traces.read.any():
+        return rows
     things = rows.unflatten(0, (-1, ROWS))[:, :THINGS]
     wanted, read = _told(things, traces, layout)
     told = paths.decode(things[..., -CODES:] / CODED)

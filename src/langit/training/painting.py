@@ -48,6 +48,6 @@ def painting_loss(tracing: Tracing, batch: Batch, footage: Footage, patch: Patch
         with torch.no_grad():
             frames = [decode(footage.tokenizer, from_patches(rows, grid, patch).cpu())[0] for _, rows, _ in clips]
         painted = tracing(torch.stack(frames).movedim(-1, 1).to(batch.patches.device))
-        told = [footage.casting.decode(rows) for _, _, rows in clips]
+        told = [footage.casting.decode(rows.cpu()).to(str(rows.device)) for _, _, rows in clips]
         losses.append(tracing_loss(painted, told))
     return torch.stack(losses).mean() if losses else batch.patches.new_zeros(())

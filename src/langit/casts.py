@@ -27,7 +27,7 @@ from langit.packing import Bounds, Layout
 from langit.planning import NUM_SEEDS
 from langit.sampling import SCHEDULES, SOLVERS, guided, levels_of
 from langit.sight import Sight, sight_of
-from langit.text.lexicon import counts_in, names_in
+from langit.text.lexicon import counts_in, names_in, things_in
 
 CASTS = 0x5EE7C4
 """A clip's cast has noise of its own: that of its seed with these bits turned."""
@@ -138,13 +138,16 @@ def _knowing(sight: Sight, layout: Layout) -> Tensor:
 
 
 def amiss(prompt: str, things: Sequence[frozenset[int]], from_words: bool) -> int:
-    """How much is wrong with a cast, given the names of its things: colours and kinds that the prompt names and it lacks; and, in
-    clips that are made `from_words` alone, things of which the prompt names nothing, or that are there twice though it counts none.
+    """How much is wrong with a cast, given the names of its things: colours and kinds that the prompt names and it lacks, or has in
+    other things than the prompt; and, in clips that are made `from_words` alone, things of which the prompt names nothing, or that
+    are there twice though it counts none.
 
     What is lacking counts more than what is too much.
     """
     asked = names_in(prompt)
-    lacking = len(asked - frozenset().union(*things))
+    had = frozenset[int]().union(*things)
+    swapped = sum(thing <= had and thing not in things for thing in things_in(prompt))
+    lacking = len(asked - had) + swapped
     if not from_words or not asked:
         return lacking
     unasked = sum(not asked & names for names in things)

@@ -11,7 +11,16 @@ import time
 import pytest
 
 from langit.text import lexicon
-from langit.text.lexicon import CONCEPTS, NUM_CONCEPTS, describe_unknown, did_you_mean, known_words, names_in, read
+from langit.text.lexicon import (
+    CONCEPTS,
+    NUM_CONCEPTS,
+    describe_unknown,
+    did_you_mean,
+    known_words,
+    names_in,
+    read,
+    things_in,
+)
 
 # Weights are trained on these ids. Append concepts; when you do, these two lines stay as they are.
 NUM_FIRST = 103
@@ -221,3 +230,14 @@ def test_names_are_told_by_their_places_in_both_languages():
     told = {NAMES[place] for place in names_in("a red ball hits two blue cubes on the grass behind a wall")}
     assert told == {"red", "ball", "blue", "cube", "wall"}
     assert {NAMES[place] for place in names_in("sebuah bola merah muda di dekat tembok")} == {"pink", "ball", "wall"}
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["a tiny red matte ball hits a blue cube behind a wall", "bola merah kecil menabrak kubus biru di balik tembok"],
+)
+def test_a_thing_is_told_by_its_colour_and_its_kind(prompt):
+    from langit.training.casting import NAMES
+
+    told = {frozenset(NAMES[place] for place in thing) for thing in things_in(prompt)}
+    assert told == {frozenset({"red", "ball"}), frozenset({"blue", "cube"})}

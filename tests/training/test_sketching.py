@@ -359,6 +359,12 @@ def test_what_is_amiss_with_a_cast():
     assert amiss("a red ball and a blue cube", [one], False) == 2
     assert amiss("a red ball and a blue cube", [one], True) > amiss("a red ball", [one, other, other], True)
     assert amiss("it is night", [one], True) == 0
+    swapped = [frozenset({red, cube}), frozenset({blue, ball})]
+    assert (
+        amiss("a red ball and a blue cube", swapped, True)
+        > amiss("a red ball and a blue cube", [one, other], True)
+        == 0
+    )
 
 
 def test_windows_hand_on_who_is_in_them(runs, monkeypatch):

@@ -228,9 +228,29 @@ def names_in(prompt: str) -> frozenset[int]:
 
     A stack is several things, and no kind of its own.
     """
+    names = _places()
+    return frozenset(names[said] for said in read(prompt).concepts if said in names)
+
+
+def things_in(prompt: str) -> frozenset[frozenset[int]]:
+    """The things of which a prompt tells both colour and kind, each as the places of these two (`names_in`)."""
+    categories, names = {entry.name: entry.category for entry in CONCEPTS}, _places()
+    found, colour = set[frozenset[int]](), None
+    for said in read(prompt).concepts:
+        category = categories.get(said)
+        if category == "colours":
+            colour = names[said]
+        elif said in names and colour is not None:
+            found.add(frozenset({colour, names[said]}))
+        if category not in ("colours", "materials", "sizes"):  # of what stands between a colour and its thing
+            colour = None
+    return frozenset(found)
+
+
+def _places() -> dict[str, int]:
+    """Of colours and kinds of things, colours first."""
     told = [entry for entry in CONCEPTS if entry.category in ("colours", "shapes", "props") and entry.name != "stack"]
-    names = [CONCEPT_IDS[entry.name] for entry in told]
-    return frozenset(names.index(token) for token in read(prompt).tokens if token in names)
+    return {entry.name: place for place, entry in enumerate(told)}
 
 
 def counts_in(prompt: str) -> bool:

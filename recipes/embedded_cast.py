@@ -13,7 +13,8 @@ patches until step 1,090, by states of names until 1,472, and then as now. The g
 chunks of the same footage, and what rows look up began with the weights that least squares has for it, at a third. Since then
 1,500 further steps on 6,656 clips, as two runs of 800 and 700 with rates of 0.0015 and 0.0012, 25 minutes, and 1,450 on 5,632
 others, as runs of 500, 700 and 250 with rates of 0.0013, 0.0011 and 0.0009, of which the last had ends and suffixes in 38% of its
-clips for 10. What paints known frames was trained by itself for 1,800 steps of 12 pictures, six minutes.
+clips for 10. What ships is three parts of the weights before these runs and seven of those after. What paints known frames was
+trained by itself for 1,800 steps of 12 pictures, six minutes.
 """
 
 from dataclasses import replace

@@ -5,7 +5,7 @@
     langit generate --model runs/fast "a red ball bounces"
 
 The teacher is the model that ships (`Distillation.teacher` names another). 100 steps took 5 minutes of one busy AMD EPYC core.
-Twenty prompts, two seeds (`python benchmarks/twenty_prompts.py --seeds 2`): light 24/24, ground 30/30, motion 29/30, colour 48/48,
+Twenty prompts, two seeds (`python benchmarks/twenty_prompts.py --seeds 2`): light 24/24, ground 30/30, motion 30/30, colour 48/48,
 colour and shape 35/48, count 37/40. On 128 other prompts the weights before lost at most 1.6 points by it (dev/LOG.md), so fast
 is the model's own choice.
 """

@@ -20,6 +20,7 @@ from langit.conditioning.channels import Beside, noisy_channels
 from langit.conditioning.drawing import sketch
 from langit.conditioning.drift import anchored, drift_of
 from langit.conditioning.glance import behind, looked_up
+from langit.conditioning.onward import led_on
 from langit.conditioning.tracing import traced, traced_rows
 from langit.denoising import denoiser, governed, noise_of
 from langit.flow import add_noise
@@ -219,5 +220,9 @@ def _made(
     found = traced_rows(last, traces, layout)
     x, levels = torch.where(found[:, None], last, x), levels[LOOKING:].masked_fill(found.cpu(), 0.0)
     rows = solver(placed, x, levels.to(bundle.device), lambda step: None).cpu()
-    told = torch.cat([settled(one) for one in rows.split([grid.num_patches for grid in layout.grids])])
-    return torch.where(mask[:, None], rows, told)
+    lengths = [grid.num_patches for grid in layout.grids]
+    told = torch.cat([settled(one) for one in rows.split(lengths)])
+    told = torch.where(mask[:, None], rows, told)
+    is_known = (mask | found.cpu()).split(lengths)
+    clips = zip(told.split(lengths), is_known, strict=True)
+    return torch.cat([led_on(one, where, bundle.casting.paths) for one, where in clips])

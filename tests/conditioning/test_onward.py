@@ -1,0 +1,95 @@
+"""What is made of a thing beside where it is known begins where it would be by then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from langit.catalog import load
+from langit.conditioning.cast import BANDS, DIRECTIONS, NUM_COLOURS, NUM_NAMES, ROWS, THINGS, Cast
+from langit.conditioning.onward import SPREAD, led_on
+
+CODE = load("embedded").casting
+assert CODE is not None
+LATENT, TIMES = 8, 4
+PIXEL = 2 / 64
+FIRST = 1 + (LATENT // 2 - 1) * TIMES
+"""The first frame of the second half, of 1 + 4 * 7."""
+
+
+def rolling(leap: float = 0.0) -> torch.Tensor:
+    """The rows of a cast: a ball that goes to the right by 0.4 pixels a frame, and leaps at half time, and one that stays."""
+    frame = (torch.arange(LATENT * TIMES) - (TIMES - 1)).clamp(min=0).unflatten(0, (LATENT, TIMES))
+    names = torch.zeros(LATENT, THINGS, NUM_NAMES)
+    names[:, 0, [2, NUM_COLOURS]] = names[:, 1, [3, NUM_COLOURS]] = 1
+    centres = torch.zeros(LATENT, THINGS, TIMES, 2)
+    centres[:, 0, :, 0] = -0.4 + 0.4 * PIXEL * frame + leap * (frame >= FIRST)
+    centres[:, 1, :, 0] = 0.5
+    there = torch.tensor([1.0, 1.0, 0.0, 0.0])[:, None, None]
+    return CODE.encode(
+        Cast(
+            names,
+            torch.zeros(LATENT, THINGS, 3),
+            centres,
+            0.25 * there.expand(LATENT, THINGS, TIMES, DIRECTIONS),
+            2.0 * there[..., 0, 0].expand(LATENT, THINGS),
+            torch.zeros(LATENT, BANDS, 3),
+            torch.zeros(LATENT, 2, BANDS, 2),
+        )
+    )
+
+
+def way_of(rows: torch.Tensor, thing: int = 0) -> torch.Tensor:
+    """(F,): how far to the right a thing is."""
+    return CODE.decode(rows).centres[:, thing, :, 0].flatten()[TIMES - 1 :]
+
+
+def known(latent: slice, thing: int = 0) -> torch.Tensor:
+    rows = torch.zeros(LATENT, ROWS, dtype=torch.bool)
+    rows[latent, thing] = True
+    return rows.flatten()
+
+
+@pytest.mark.parametrize("is_before", [False, True])
+def test_a_leap_is_spread_over_what_is_made(is_before: bool):
+    """After what is known, or before it."""
+    rows = rolling(leap=10 * PIXEL)
+    halves = slice(0, LATENT // 2), slice(LATENT // 2, LATENT)
+    before, way = way_of(rows), way_of(led_on(rows, known(halves[is_before]), CODE.paths))
+    assert before.diff().abs().max() > 8 * PIXEL
+    assert way.diff().abs().max() < 4 * PIXEL
+    first, last = slice(0, FIRST), slice(FIRST, None)
+    kept, made = (last, first) if is_before else (first, last)
+    torch.testing.assert_close(way[kept], before[kept], atol=0, rtol=0)
+    assert (way[made] - before[made]).abs().max() > 8 * PIXEL
+    far = slice(0, FIRST - SPREAD) if is_before else slice(FIRST + SPREAD, None)
+    assert (way[far] - before[far]).abs().max() < 0.5 * PIXEL
+
+
+def test_a_picture_alone_is_gone_on_from():
+    """One frame tells no pace: what is made has its own."""
+    rows = rolling().unflatten(0, (LATENT, ROWS))
+    leapt = rolling(leap=0.0).unflatten(0, (LATENT, ROWS))
+    moved = CODE.decode(rows.flatten(0, 1))
+    leapt[1:] = CODE.encode(replace(moved, centres=moved.centres + 6 * PIXEL)).unflatten(0, (LATENT, ROWS))[1:]
+    way = way_of(led_on(leapt.flatten(0, 1), known(slice(0, 1)), CODE.paths))
+    assert way.diff().abs().max() < 3 * PIXEL
+
+
+def test_others_and_what_is_known_stay_to_the_last_bit():
+    half = LATENT // 2
+    rows = rolling(leap=10 * PIXEL)
+    changed = (led_on(rows, known(slice(0, half)), CODE.paths) != rows).any(-1).unflatten(0, (-1, ROWS))
+    assert not changed[:half].any()
+    assert changed[half, 0]
+    assert not changed[:, 1:].any()
+    for all_or_none in (torch.zeros(LATENT * ROWS), torch.ones(LATENT * ROWS)):
+        assert torch.equal(led_on(rows, all_or_none.bool(), CODE.paths), rows)
+
+
+def test_what_goes_on_as_it_went_is_left_so():
+    rows = rolling()
+    way = way_of(led_on(rows, known(slice(0, LATENT // 2)), CODE.paths))
+    assert (way - way_of(rows)).abs().max() < 0.5 * PIXEL

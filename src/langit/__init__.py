@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from langit import editing as edit
     from langit.generate import Clip, generate
-    from langit.training import load_recipe, train, train_tokenizer
+    from langit.training import load_recipe, train, train_finish, train_tokenizer
 
 __version__ = "0.1.0"
-__all__ = ["Clip", "edit", "generate", "load_recipe", "train", "train_tokenizer"]
+__all__ = ["Clip", "edit", "generate", "load_recipe", "train", "train_finish", "train_tokenizer"]
 
 _HOMES = {
     "Clip": "langit.generate",
     "load_recipe": "langit.training",
     "train": "langit.training",
+    "train_finish": "langit.training",
     "train_tokenizer": "langit.training",
 }
 

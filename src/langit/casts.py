@@ -15,13 +15,14 @@ from torch import Tensor
 
 from langit.catalog import Bundle
 from langit.conditioning import Held
-from langit.conditioning.cast import CAST, ROWS, THINGS, cast_layout, settled
+from langit.conditioning.cast import CAST, ROWS, THINGS, Cast, cast_layout, settled
 from langit.conditioning.channels import Beside, noisy_channels
 from langit.conditioning.drawing import sketch
 from langit.conditioning.drift import anchored, drift_of
 from langit.conditioning.glance import behind, looked_up
 from langit.conditioning.onward import led_on
 from langit.conditioning.tracing import traced, traced_rows
+from langit.conditioning.turning import Turning
 from langit.denoising import denoiser, governed, noise_of
 from langit.flow import add_noise
 from langit.packing import Bounds, Layout
@@ -156,12 +157,11 @@ def amiss(prompt: str, things: Sequence[frozenset[int]], from_words: bool) -> in
     return lacking * (THINGS + 1) + unasked + again
 
 
-def sketched(bundle: Bundle, casts: Sequence[Tensor], layout: Layout) -> tuple[Beside, Layout]:
+def sketched(bundle: Bundle, casts: Sequence[Cast | Turning], layout: Layout) -> tuple[Beside, Layout]:
     """The sketches of clips with these casts, and their patches where these follow the camera."""
-    assert bundle.casting is not None
     _, rows, columns = bundle.config.patch
     sketches = [
-        sketch(bundle.casting.decode(cast), grid.y * rows, grid.x * columns, bundle.tokenizer, bundle.config.patch)
+        sketch(cast, grid.y * rows, grid.x * columns, bundle.tokenizer, bundle.config.patch)
         for cast, grid in zip(casts, layout.grids, strict=True)
     ]
     drawn, cells = torch.cat(sketches).to(bundle.device), rows * columns

@@ -412,11 +412,11 @@ def train(
 
     import torch
 
-    from langit.training import TokenizerTraining, load_recipe, train_tokenizer
+    from langit.training import FinishTraining, TokenizerTraining, load_recipe, train_finish, train_tokenizer
     from langit.training import train as train_generator
     from langit.training.loop import Progress as Told
     from langit.training.parallel import processes_and_threads
-    from langit.training.tokenizer_loop import TokenizerProgress
+    from langit.training.tokenizer_loop import PixelProgress
 
     if device not in ("cpu", "cuda"):
         raise InputError(f"There is no device {device!r}; the devices are cpu and cuda.")
@@ -432,7 +432,7 @@ def train(
     with _bar("training", "{task.fields[told]}") as bar:
         task = bar.add_task("training", total=config.steps, told="")
 
-        def on_step(told: Told | TokenizerProgress) -> None:
+        def on_step(told: Told | PixelProgress) -> None:
             if isinstance(told, Told):
                 quality = f"loss {told.loss:.4f}"
                 speed = f"{told.patches_per_second:.0f} patches/s  {told.share_of_peak:.0%} of peak  "
@@ -448,6 +448,17 @@ def train(
 
         if isinstance(config, TokenizerTraining):
             done = train_tokenizer(
+                config,
+                output,
+                corpus_folder=corpus,
+                workers=workers,
+                device=device,
+                processes=processes,
+                on_step=on_step,
+                stop_after=stop_after,
+            )
+        elif isinstance(config, FinishTraining):
+            done = train_finish(
                 config,
                 output,
                 corpus_folder=corpus,

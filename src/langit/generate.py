@@ -24,10 +24,12 @@ from torch import Tensor
 
 from langit.casts import Casting, make_casts, scenes_by_clip, sketched
 from langit.catalog import EMBEDDED, Bundle, load
-from langit.conditioning import FramesCondition, Held, Known, Passage
-from langit.conditioning.cast import CAST, CastCondition
+from langit.conditioning import FramesCondition, Held, Known, Passage, TurnCondition
+from langit.conditioning.cast import CAST, ROWS, Cast, CastCondition
 from langit.conditioning.channels import Beside, known_frame_channels, known_frames, noisy_channels
+from langit.conditioning.finishing import finished, pixels_of
 from langit.conditioning.passages import CONTEXT_GROUPS, Window, windows_of
+from langit.conditioning.turning import Turning, turned
 from langit.denoising import denoiser, governed, noise_of, unguided
 from langit.flow import add_noise
 from langit.media import write
@@ -119,10 +121,14 @@ def generate_all(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None =
     if any(is_long(bundle, p) for p in plans):
         videos = [Video(np.stack(list(stream(bundle, p, on_step))), p.fps) for p in plans]
     else:
+        cast = with_casts(bundle, plans)
         videos = []
-        for latent, p in zip(sample(bundle, plans, on_step), plans, strict=True):
-            frames = decode(bundle.tokenizer, latent)[: p.frames]
-            videos.append(Video.from_float(frames.numpy(), p.fps))
+        for latent, p in zip(sample(bundle, cast, on_step), cast, strict=True):
+            frames = decode(bundle.tokenizer, latent)
+            if bundle.finish is not None:
+                beside = pixels_of(cast_of(bundle, p), *frames.shape[1:3])
+                frames = finished(bundle.finish, frames, torch.cat([beside[0, -1:], beside[1:].flatten(0, 1)]))
+            videos.append(Video.from_float(frames[: p.frames].numpy(), p.fps))
     elapsed = time.perf_counter() - started
     return [Clip(video, p, bundle.config.name, elapsed, bundle) for video, p in zip(videos, plans, strict=True)]
 
@@ -147,7 +153,8 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
     prompts, governs = governed([p.prompt for p in plans], held, layout.grids)
     beside = _beside(bundle, plans)
     if bundle.cast is not None:
-        beside, layout = sketched(bundle, _casts(bundle, plans, entering), layout)
+        casts = [cast_of(bundle, p) for p in with_casts(bundle, plans)]
+        beside, layout = sketched(bundle, casts, layout)
     parted = layout
     if bundle.cast is not None:  # scenes see nothing of one another
         scenes = scenes_by_clip([p.prompt for p in plans], held, layout)
@@ -213,6 +220,9 @@ def make_passage(
     latents = _PassageLatents(bundle, p, passage, on_step, sampler)
     shown = 0
     for group in bundle.tokenizer.decode_stream(latents):
+        beside = latents.beside.popleft()
+        if beside is not None and bundle.finish is not None:
+            group = finished(bundle.finish, group, beside[-len(group) :])
         for frame in Video.from_float(group.numpy(), p.fps).frames:
             latents.recent.append(frame)
             shown += 1
@@ -231,6 +241,7 @@ class _PassageLatents:
         self.recent: deque[Frames] = deque(maxlen=1 + CONTEXT_GROUPS * self.stride)
         self.last: deque[Tensor] = deque(maxlen=CONTEXT_GROUPS)  # the groups that were made last
         self.cast: Tensor | None = None  # of the window that was made last, as rows
+        self.beside: deque[Tensor | None] = deque()  # casts, drawn, of what is being decoded (t, BESIDE, H, W)
         before = passage.before
         if before is not None:  # frames that are decoded again for the decoder's sake, and not shown
             self.skip = 1 + before.groups.shape[1] * self.stride - before.unshown
@@ -238,15 +249,18 @@ class _PassageLatents:
             self.skip = max(0, -min((window.start for window in self.windows), default=0))
 
     def __iter__(self) -> Iterator[Tensor]:
-        if self.passage.before is not None:
-            yield self._picture(self.passage.before.picture)
-            yield from self._told(self.passage.before.groups)
+        before = self.passage.before
+        if before is not None:
+            self.beside += [None] * (1 + before.groups.shape[1])
+            yield self._picture(before.picture)
+            yield from self._told(before.groups)
         if self.passage.after is not None and self.passage.before is None:
             yield from self._backward()
             return
-        known = self.passage.before
+        known = before
         for window in self.windows:
-            made = self._make(window, known, self.passage.after if window.tail else None)
+            made, beside = self._make(window, known, self.passage.after if window.tail else None)
+            self.beside += beside
             if window.head == 0:
                 yield made[:, :1]
                 made = made[:, 1:]
@@ -256,26 +270,33 @@ class _PassageLatents:
     def _backward(self) -> Iterator[Tensor]:
         parts, tail = [], self.passage.after
         for window in self.windows:
-            made = self._make(window, None, tail)
+            made, beside = self._make(window, None, tail)
             parts.append(made[:, 1:])
+            self.beside.extendleft(reversed(beside[1:]))
             tail = made[:, 1 : 1 + CONTEXT_GROUPS]
+        self.beside.appendleft(beside[0])
         yield made[:, :1]
         for part in reversed(parts):
             yield from part.split(1, 1) if part.shape[1] else ()
 
-    def _make(self, window: Window, head: Known | None, tail: Tensor | None) -> Tensor:
-        """The new latent frames of a window."""
+    def _make(self, window: Window, head: Known | None, tail: Tensor | None) -> tuple[Tensor, list[Tensor | None]]:
+        """The new latent frames of a window, and their casts, drawn, where these finish them."""
         shape = replace(self.plan.shape, frames=window.frames(self.stride))
         own = self.plan.conditions if window.number == 0 else ()
         conditions = (*own, *window.conditions(self.passage, head, tail, self.stride))
         seed = window.seed(self.plan.seed)
         p = replace(self.plan, shape=shape, frames=shape.frames, seed=seed, conditions=conditions)
         if self.bundle.cast is not None:
-            known = cast_clip(self.bundle, p)
-            self.cast = known.rows
-            p = replace(p, conditions=(*(c for c in conditions if not isinstance(c, CastCondition)), known))
+            p = with_casts(self.bundle, [p])[0]
+            known = known_cast(p)
+            assert known is not None
+            self.cast = known.rows if known.into is None else known.into
         latents = self.sampler(self.bundle, [p], partial(self._on_step, window.number))[0]
-        return latents[:, window.head : latents.shape[1] - window.tail]
+        made = slice(window.head, latents.shape[1] - window.tail)
+        beside: list[Tensor | None] = [None] * latents.shape[1]
+        if self.bundle.finish is not None:
+            beside = list(pixels_of(cast_of(self.bundle, p), shape.height, shape.width))
+        return latents[:, made], beside[made]
 
     def _on_step(self, number: int, done: int, of: int) -> None:
         if self.on_step is not None:
@@ -329,15 +350,67 @@ def _beside(bundle: Bundle, plans: Sequence[Plan]) -> Beside | None:
 
 
 @torch.inference_mode()
-def cast_clip(bundle: Bundle, p: Plan) -> CastCondition:
-    """The whole cast of a plan's clip, which `sample` then takes as it is."""
-    return CastCondition(_casts(bundle, [p], _enter(bundle, [p]))[0])
+def with_casts(bundle: Bundle, plans: Sequence[Plan]) -> list[Plan]:
+    """The plans, each with the whole cast of its clip, which is made unless it is known; as they are where nothing is cast."""
+    if bundle.cast is None or all(_is_cast(bundle, p) for p in plans):
+        return list(plans)
+    sides = [_sides(p) for p in plans]
+    rows = iter(_casts(bundle, [side for of_clip in sides for side in of_clip]))
+    return [_cast_as(p, [next(rows) for _ in of_clip]) for p, of_clip in zip(plans, sides, strict=True)]
 
 
-def _casts(bundle: Bundle, plans: Sequence[Plan], entering: _Entering) -> list[Tensor]:
+def _is_cast(bundle: Bundle, p: Plan) -> bool:
+    known = known_cast(p)
+    frames = grid_of(latent_shape(bundle.tokenizer, p.shape), bundle.config.patch).t
+    return known is not None and _turn_of(p) is None and len(known.rows) == frames * ROWS
+
+
+def _sides(p: Plan) -> list[Plan]:
+    """A plan whose things turn into others as two, of the ones and of the others; any other plan itself."""
+    turn = _turn_of(p)
+    if turn is None:
+        return [p]
+    told = zip(turn.prompts, turn.sides(p.conditions), strict=True)
+    return [replace(p, prompt=prompt, conditions=conditions) for prompt, conditions in told]
+
+
+def _cast_as(p: Plan, rows: Sequence[Tensor]) -> Plan:
+    turn, known = _turn_of(p), known_cast(p)
+    if turn is not None:
+        cast = CastCondition(rows[0], rows[1], turn.share)
+    else:
+        cast = CastCondition(rows[0]) if known is None else replace(known, rows=rows[0])
+    others = (c for c in p.conditions if not isinstance(c, CastCondition | TurnCondition))
+    return replace(p, conditions=(*others, cast))
+
+
+def _turn_of(p: Plan) -> TurnCondition | None:
+    return next((c for c in p.conditions if isinstance(c, TurnCondition)), None)
+
+
+def known_cast(p: Plan) -> CastCondition | None:
+    """What is known of the cast of a plan's clip."""
+    return next((c for c in p.conditions if isinstance(c, CastCondition)), None)
+
+
+def cast_of(bundle: Bundle, p: Plan) -> Cast | Turning:
+    """The cast of a plan that is whole."""
+    known = known_cast(p)
+    assert known is not None
+    assert bundle.casting is not None
+    cast = bundle.casting.decode(known.rows)
+    if known.into is None or known.share is None:
+        return cast
+    return turned(cast, bundle.casting.decode(known.into), known.share)
+
+
+def _casts(bundle: Bundle, plans: Sequence[Plan]) -> list[Tensor]:
+    entering = _enter(bundle, plans)
+    known = [known_cast(p) for p in plans]
     nothing = torch.zeros(0, CAST)
-    known = [next((c.rows for c in p.conditions if isinstance(c, CastCondition)), nothing) for p in plans]
-    clips = [Casting(p.prompt, p.seed, rows) for p, rows in zip(plans, known, strict=True)]
+    clips = [
+        Casting(p.prompt, p.seed, nothing if cast is None else cast.rows) for p, cast in zip(plans, known, strict=True)
+    ]
     shown = noisy_channels(entering.x, entering.levels[0], math.prod(bundle.config.patch))
     return make_casts(bundle, clips, entering.held, entering.layout, shown.to(bundle.device))
 

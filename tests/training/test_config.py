@@ -17,9 +17,11 @@ from langit.types import InputError
 from tests.conftest import tiny_training
 
 RECIPES = sorted(
-    path for path in (Path(__file__).parents[2] / "recipes").glob("*.py") if not path.stem.endswith("tokenizer")
+    path
+    for path in (Path(__file__).parents[2] / "recipes").glob("*.py")
+    if not path.stem.endswith(("tokenizer", "finish"))
 )
-"""Of generators; the tokenizers' are in test_tokenizer_loop.py."""
+"""Of generators; the others are in test_tokenizer_loop.py and test_finishing.py."""
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

@@ -7,6 +7,7 @@ tokenizer.safetensors      the tokenizer's tensors, by its kind (absent for pixe
 cast.safetensors           a second transformer, that casts a clip before its picture is made (absent where there is none)
 casting.safetensors        what tells casts in numbers, and the network that glances at what is known of pictures:
 glance.safetensors         (both beside the one before)
+finish.safetensors         what finishes decoded frames beside their casts, where config.json says so
 quick.safetensors          one more for pictures, distilled to a few evaluations without guidance (absent where there is none)
 """
 
@@ -29,6 +30,7 @@ from langit.catalog.tensors import check_shapes, read_tensors, write_tensors
 from langit.catalog.tokenizers import read_tokenizer
 from langit.conditioning.cast import CastCode
 from langit.conditioning.drawing import num_fills
+from langit.conditioning.finishing import Finish
 from langit.conditioning.glance import Glance
 from langit.patches import PatchSize
 from langit.text.clip import ClipEncoder
@@ -104,6 +106,7 @@ class BundleConfig:
     cast: TransformerConfig | None = (
         None  # of who is in a clip and where, made before the picture; none where there is none
     )
+    finished: bool = False  # whether decoded frames are finished beside their casts (finish.safetensors)
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -171,6 +174,7 @@ class Bundle:
     cast: Transformer | None = None  # makes casts, of which sketches stand beside the noise of the other two
     casting: CastCode | None = None  # what tells those in numbers
     glance: Glance | None = None  # what they are told of known pictures
+    finish: Finish | None = None  # finishes decoded frames beside their casts
     changes: tuple[str, ...] = ()  # what was done to the weights after they were read: LoRAs, fewer bits, caching
 
     @property
@@ -212,7 +216,7 @@ class Bundle:
             digest.update(f"+{change}".encode())
         if not isinstance(self.config, BundleConfig):  # gigabytes, whose files the configuration identifies
             return digest.hexdigest()[:12]
-        for module in (self.transformer, self.text, self.quick, self.cast, self.glance):
+        for module in (self.transformer, self.text, self.quick, self.cast, self.glance, self.finish):
             if module is None:
                 continue
             assert isinstance(module, torch.nn.Module)
@@ -264,6 +268,7 @@ def load_bundle(folder: Path, device: str = "cpu", memory: MemoryMode = "auto") 
             quick = Transformer(config.transformer) if config.sampling.distilled else None
             cast = Transformer(config.cast) if config.cast is not None else None
             glance = Glance(channels, config.patch[1]) if config.cast is not None else None
+            finish = Finish() if config.finished else None
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
         raise InputError(f"The model in {folder} has an impossible shape ({error}). Fetch the model again.") from error
     patch_dim = tokenizer.channels * math.prod(config.patch)
@@ -275,13 +280,15 @@ def load_bundle(folder: Path, device: str = "cpu", memory: MemoryMode = "auto") 
             f"{config.transformer.out_dim}, but its tokenizer makes {patch_dim}. Fetch the model again."
         )
     parts: dict[str, torch.nn.Module] = {"transformer": transformer, "text": text}
-    others = {"quick": quick, "cast": cast, "glance": glance}
+    others = {"quick": quick, "cast": cast, "glance": glance, "finish": finish}
     parts |= {name: part for name, part in others.items() if part is not None}
     for name, module in parts.items():
         _fill(module, read_tensors(folder / f"{name}.safetensors"), folder)
         module.requires_grad_(False).eval().to(device)
     casting = None if cast is None else _read_casting(folder, config)
-    return Bundle(config, transformer, text, tokenizer, quick=quick, cast=cast, casting=casting, glance=glance)
+    return Bundle(
+        config, transformer, text, tokenizer, quick=quick, cast=cast, casting=casting, glance=glance, finish=finish
+    )
 
 
 def _read_casting(folder: Path, config: BundleConfig) -> CastCode:

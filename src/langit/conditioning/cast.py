@@ -71,9 +71,13 @@ class Cast:
 
 @dataclass(frozen=True)
 class CastCondition:
-    """The cast of a clip's first latent frames is known: `rows` (frames * ROWS, CAST) of numbers. Its pictures are not."""
+    """The cast of a clip's first latent frames is known: `rows` (frames * ROWS, CAST) of numbers. Its pictures are not.
+
+    One that turns into another (`turning`) does so by `share` (F,), and `into` are the rows of that."""
 
     rows: Tensor
+    into: Tensor | None = None
+    share: Tensor | None = None
 
     def hold(self, tokenizer: Tokenizer, shape: ClipShape, patch: PatchSize) -> Held:
         grid = grid_of(latent_shape(tokenizer, shape), patch)

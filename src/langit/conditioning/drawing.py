@@ -16,6 +16,7 @@ from torch import Tensor
 
 from langit.conditioning.cast import DIRECTIONS, NUM_NAMES, Cast
 from langit.conditioning.drift import DRIFT, DRIFTS
+from langit.conditioning.turning import Turning
 from langit.patches import PatchSize, to_patches
 from langit.tokenizer import Tokenizer, encode
 
@@ -28,7 +29,7 @@ def num_fills(channels: int) -> int:
     return NUM_NAMES + channels + DRIFT
 
 
-def sketch(cast: Cast, rows: int, columns: int, tokenizer: Tokenizer, patch: PatchSize) -> Tensor:
+def sketch(cast: Cast | Turning, rows: int, columns: int, tokenizer: Tokenizer, patch: PatchSize) -> Tensor:
     """(N, fills * cells): a cast as it stands beside the patches of a picture of so many cells."""
     return sketch_of(to_patches(drawn(cast, rows, columns, tokenizer), patch), math.prod(patch))
 
@@ -39,23 +40,34 @@ def sketch_of(fills: Tensor, cells: int) -> Tensor:
     return torch.cat([draft, NAMES * names, DRIFTS * drift], 1)
 
 
-def drawn(cast: Cast, rows: int, columns: int, tokenizer: Tokenizer) -> Tensor:
+def drawn(cast: Cast | Turning, rows: int, columns: int, tokenizer: Tokenizer) -> Tensor:
     """(fills, f, rows, columns): what fills each cell of so many rows and columns."""
+    turning = cast if isinstance(cast, Turning) else None
+    cast = cast if isinstance(cast, Cast) else cast.cast
     _, high, wide = tokenizer.stride
     shares = seen(cast, rows * high, columns * wide)  # (f, things, frames, H, W)
     of_cells = shares.mean(2).unflatten(-1, (columns, -1)).unflatten(-3, (rows, -1)).mean((-3, -1))  # (f, k, y, x)
-    names = torch.einsum("fkyx,fkn->nfyx", of_cells, cast.names)
-    latents = encode(tokenizer, draft(cast, shares)).to(names)
-    return torch.cat([names, latents, _drift(cast, rows, columns)])
+    names, frames = cast.names, draft(cast, shares)
+    if turning is not None:
+        names = names.lerp(turning.into.names, turning.share.mean(1)[:, None, None])
+        share = turning.share.flatten()[turning.share.shape[1] - 1 :]
+        frames = frames.lerp(draft(turning.into, shares), share[:, None, None, None])
+    latents = encode(tokenizer, frames).to(names)
+    return torch.cat([torch.einsum("fkyx,fkn->nfyx", of_cells, names), latents, _drift(cast, rows, columns)])
 
 
 def draft(cast: Cast, shares: Tensor) -> Tensor:
     """(F, H, W, 3): the clip in flat colours, things filling `shares` (f, things, t, H, W) of the pixels."""
+    frames = flat_colours(cast, shares).movedim(2, -1)
+    return torch.cat([frames[:1, -1], frames[1:].flatten(0, 1)])  # the first latent frame has one frame
+
+
+def flat_colours(cast: Cast, shares: Tensor) -> Tensor:
+    """(f, t, 3, H, W): every frame of the latent frames, things filling `shares` (f, things, t, H, W) of the pixels."""
     bands = F.interpolate(cast.bands.mT, shares.shape[3], mode="linear", align_corners=False)  # (f, 3, H)
     free = (1 - shares.sum(1)).clamp(min=0)
-    things = torch.einsum("fkthw,fkc->fthwc", shares, cast.colours)
-    frames = things + rearrange(bands, "f c h -> f 1 h 1 c") * free[..., None]
-    return torch.cat([frames[:1, -1], frames[1:].flatten(0, 1)])  # the first latent frame has one frame
+    things = torch.einsum("fkthw,fkc->ftchw", shares, cast.colours)
+    return things + rearrange(bands, "f c h -> f 1 c h 1") * free[:, :, None]
 
 
 def seen(cast: Cast, height: int, width: int) -> Tensor:

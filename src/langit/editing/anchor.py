@@ -22,7 +22,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from langit.catalog import Bundle
-from langit.conditioning import CastCondition, Condition, FramesCondition, LatentsCondition, SpansCondition
+from langit.conditioning import (
+    CastCondition,
+    Condition,
+    FramesCondition,
+    LatentsCondition,
+    SpansCondition,
+    TurnCondition,
+)
 from langit.editing.footage import groups_of
 from langit.generate import OnStep, Sampler
 from langit.planning import Plan
@@ -171,4 +178,4 @@ def _is_of_time(condition: Condition) -> bool:
     """Whether it holds whole groups, the picture at the head, or no pictures at all."""
     if isinstance(condition, FramesCondition):
         return set(condition.frames) == {0}
-    return isinstance(condition, CastCondition | LatentsCondition | SpansCondition)
+    return isinstance(condition, CastCondition | LatentsCondition | SpansCondition | TurnCondition)

@@ -35,17 +35,19 @@ def smoothed(
     before: Frames | None,
     after: Frames | None,
     rests: ShareOf | None = None,
+    small: float = SMALL,
 ) -> Making:
     """`frames` frames (H, W, 3) as they come, led away from the frame `before` them and up to the frame `after`.
 
-    What `rests` is that of the frame before, of the frame after, or on the way from one to the other.
+    What `rests` is that of the frame before, of the frame after, or on the way from one to the other. `small` differences are
+    spread: all of them where one thing dissolves into another anyway.
 
     In the memory of the frames over which differences are spread. Returns what `making` returns.
     """
     sides = (before is not None) + (after is not None)
     reach = min(round(SECONDS * fps), frames // max(sides, 1))
     begin, end = reach if before is not None else 0, reach if after is not None else 0
-    alike = 1.0 if before is None or after is None else _small(after.astype(np.float32) - before)
+    alike = 1.0 if before is None or after is None else _small(after.astype(np.float32) - before, SMALL)
     offset: NDArray[np.float32] | None = None
     waiting: deque[Frames] = deque()
     index = 0
@@ -56,7 +58,7 @@ def smoothed(
             known: Known | None = done.value
             break
         if before is not None and index < begin:
-            offset = _difference(before, frame) if offset is None else offset
+            offset = _difference(before, frame, small) if offset is None else offset
             frame = _moved(frame, offset, 1 - (index + 1) / (begin + 1))
         share = rests(index) if rests is not None else None
         if share is not None:
@@ -67,21 +69,21 @@ def smoothed(
         if len(waiting) > end:
             yield waiting.popleft()
     if after is not None and waiting:
-        last = _difference(after, waiting[-1])
+        last = _difference(after, waiting[-1], small)
         for place, frame in enumerate(waiting, 1):
             yield _moved(frame, last, place / (len(waiting) + 1))
     return known
 
 
-def _difference(stays: Frames, made: Frames) -> NDArray[np.float32]:
+def _difference(stays: Frames, made: Frames, small: float) -> NDArray[np.float32]:
     """What is to be added to the made frame, (H, W, 3): the difference where it is small."""
     apart = stays.astype(np.float32) - made
-    return np.asarray(apart * _small(apart), np.float32)
+    return np.asarray(apart * _small(apart, small), np.float32)
 
 
-def _small(apart: NDArray[np.float32]) -> NDArray[np.float32]:
+def _small(apart: NDArray[np.float32], small: float) -> NDArray[np.float32]:
     """(H, W, 1): 1 where a difference (H, W, 3) is small, 0 where it is large."""
-    return np.asarray(np.clip(2 - np.abs(apart).mean(-1, keepdims=True) / SMALL, 0, 1), np.float32)
+    return np.asarray(np.clip(2 - np.abs(apart).mean(-1, keepdims=True) / small, 0, 1), np.float32)
 
 
 def _between(before: Frames | None, after: Frames | None, along: float) -> NDArray[np.float32]:

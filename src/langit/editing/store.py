@@ -28,7 +28,7 @@ from langit.generate import OnStep, Sampler, held_of, sample
 from langit.planning import Plan
 
 FOLDER = ".langit"
-WAY = 5
+WAY = 6
 """Of sampling: one more whenever the same plan gives other latents than before, so that windows of two ways never meet."""
 LIMIT_BYTES = 512 * 2**20
 FORGOTTEN_SECONDS = 24 * 3600.0
@@ -166,5 +166,6 @@ def _digest(bundle: Bundle, p: Plan, model_hash: str) -> str:
     digest.update(held.content.contiguous().numpy().tobytes())
     for condition in p.conditions:
         if isinstance(condition, CastCondition):
-            digest.update(condition.rows.numpy().tobytes())
+            for told in (condition.rows, condition.into, condition.share):
+                digest.update(b"" if told is None else told.numpy().tobytes())
     return digest.hexdigest()

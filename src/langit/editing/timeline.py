@@ -6,6 +6,7 @@ piece after, and its spans follow their own prompts.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from langit.conditioning import Known, Passage, Span
 from langit.conditioning.passages import CONTEXT_GROUPS, Around
 from langit.editing.anchor import Anchor, resting, resting_frames
 from langit.editing.footage import Footage, groups_of
-from langit.editing.joins import smoothed
+from langit.editing.joins import SMALL, smoothed
 from langit.generate import OnStep, Sampler, make_passage
 from langit.planning import Plan
 from langit.types import Frames
@@ -68,6 +69,7 @@ class Gap:
     seed: int | None = None  # where it is not the plan's
     around: Around | None = None  # what is known of the frames themselves
     over: Callable[[int, Frames], Frames] | None = None  # (index, frame as made) -> the frame as it is shown
+    dissolves: bool = False  # whether what is known at its ends may lie over what is made
 
     @property
     def num_frames(self) -> int:
@@ -123,7 +125,8 @@ def play(
         if piece.over is None:
             stays = following.first(1)[0] if isinstance(following, Kept) else None
             share = partial(_share_of, anchor, piece.frames, before)
-            making = smoothed(making, piece.frames, p.fps, recent[-1] if recent else None, stays, share)
+            small = math.inf if piece.dissolves else SMALL
+            making = smoothed(making, piece.frames, p.fps, recent[-1] if recent else None, stays, share, small)
         end = _as_shown((yield from _shown(making, piece, recent)), recent, stride)
     return end
 

@@ -23,6 +23,7 @@ from langit.types import ClipShape, InputError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from langit.training.finishing import FinishTraining
     from langit.training.tokenizer_config import TokenizerTraining
 
 
@@ -161,7 +162,7 @@ def fingerprint(config: DataclassInstance) -> str:
     return hashlib.sha256(json.dumps(dataclasses.asdict(config)).encode()).hexdigest()[:16]
 
 
-def load_recipe(path: Path) -> TrainingConfig | TokenizerTraining:
+def load_recipe(path: Path) -> TrainingConfig | TokenizerTraining | FinishTraining:
     """Run `recipe()` of a Python file; `InputError` when there is no such file or function, or it gives something else."""
     if not path.is_file():
         raise InputError(
@@ -178,11 +179,12 @@ def load_recipe(path: Path) -> TrainingConfig | TokenizerTraining:
         raise
     except Exception as error:
         raise InputError(f"The recipe {path} failed: {type(error).__name__}: {error}") from error
-    from langit.training.tokenizer_config import TokenizerTraining  # imported here, since it builds on this file
+    from langit.training.finishing import FinishTraining  # imported here, since both build on this file
+    from langit.training.tokenizer_config import TokenizerTraining
 
-    if not isinstance(config, TrainingConfig | TokenizerTraining):
+    if not isinstance(config, TrainingConfig | TokenizerTraining | FinishTraining):
         raise InputError(
             f"recipe() in {path} gave a {type(config).__name__}; it must return a TrainingConfig, "
-            "or a TokenizerTraining for a tokenizer."
+            "a TokenizerTraining for a tokenizer, or a FinishTraining for what finishes frames."
         )
     return config

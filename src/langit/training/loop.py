@@ -186,7 +186,10 @@ def train(
     `stop_after` ends this call at that step, as Ctrl-C would. On a CPU that many `processes` share each step (`parallel`).
     """
     if not isinstance(config, TrainingConfig):
-        raise InputError(f"{config.name} is a tokenizer's recipe; train it with langit.train_tokenizer.")
+        raise InputError(
+            f"{config.name} is no recipe of a generator; train a tokenizer with langit.train_tokenizer, and what finishes "
+            "frames with langit.train_finish."
+        )
     run = partial(_train, config, output, corpus_folder or output / "corpus", workers, stop_after)
     with joined(processes, device, run) as team:
         return run(team, on_step)
@@ -238,7 +241,7 @@ def _train(
         learn=lambda batch, step: _learn(config, learner, batch, step, teacher),
         tell=lambda batch, *numbers: _progress(config, model, batch, peak, *numbers),
         plotted=("loss", "clips_per_second", "patches_per_second", "share_of_peak", "starved"),
-        publish=lambda step: _save_bundle(bundle(step), output),
+        publish=lambda step: save_halved(bundle(step), output),
         show=lambda step: _write_samples(config, output, bundle(step), step),
     )
     try:
@@ -387,16 +390,17 @@ def _bundle(
     made = Bundle(described, ema.transformer.eval(), ema.text.eval(), corpus.tokenizer)
     if beginning is None or beginning.cast is None:
         return made
-    described, cast = dataclasses.replace(described, cast=beginning.cast.config), beginning.cast
-    return dataclasses.replace(made, config=described, cast=cast, casting=beginning.casting, glance=beginning.glance)
+    described = dataclasses.replace(described, cast=beginning.cast.config, finished=beginning.finish is not None)
+    lasting = {name: getattr(beginning, name) for name in ("cast", "casting", "glance", "finish")}
+    return dataclasses.replace(made, config=described, **lasting)
 
 
-def _save_bundle(bundle: Bundle, output: Path) -> None:
-    """In half the bytes of training."""
+def save_halved(bundle: Bundle, output: Path) -> None:
+    """A model's folder, in half the bytes of training."""
     assert isinstance(bundle.config, BundleConfig)
     assert isinstance(bundle.text, PromptEncoder)
     transformer, text = _halved(bundle.transformer), _halved(bundle.text)
-    others = {"quick": bundle.quick, "cast": bundle.cast, "glance": bundle.glance}
+    others = {"quick": bundle.quick, "cast": bundle.cast, "glance": bundle.glance, "finish": bundle.finish}
     parts = {name: _halved(module) for name, module in others.items() if module is not None}
     if bundle.casting is not None:
         parts["casting"] = bundle.casting.tensors()

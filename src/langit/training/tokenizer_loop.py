@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from langit.catalog.bundle import load_bundle
 from langit.catalog.find import find_model
@@ -27,7 +27,7 @@ from langit.training.checkpoint import load_state
 from langit.training.corpus import open_corpus
 from langit.training.parallel import Team, joined
 from langit.training.pieces import PixelCorpus, RealFootage, pieces_ahead
-from langit.training.run import Course, Learner, go_on
+from langit.training.run import Course, Learner, Recipe, go_on
 from langit.training.tokenizer_config import TokenizerTraining
 from langit.types import InputError, Video
 
@@ -39,13 +39,13 @@ NOISE = 0x4015E
 
 
 @dataclass(frozen=True)
-class TokenizerProgress:
-    """What the loop tells after every step."""
+class PixelProgress:
+    """What a loop tells after every step whose loss is an error of pixels."""
 
     step: int  # steps done
     steps: int
     loss: float
-    clips_per_second: float  # pieces of clips
+    clips_per_second: float  # pieces of clips, or frames
     starved: float  # share of the time that went by waiting for footage
 
     @property
@@ -67,7 +67,7 @@ def train_tokenizer(
     workers: int = 1,
     device: str = "cpu",
     processes: int = 1,
-    on_step: Callable[[TokenizerProgress], None] | None = None,
+    on_step: Callable[[PixelProgress], None] | None = None,
     stop_after: int | None = None,
 ) -> int:
     """Train to the end of the recipe, or until Ctrl-C; the steps done. `output` becomes a tokenizer's folder as it goes.
@@ -87,7 +87,7 @@ def _train(
     workers: int,
     stop_after: int | None,
     team: Team,
-    on_step: Callable[[TokenizerProgress], None] | None = None,
+    on_step: Callable[[PixelProgress], None] | None = None,
 ) -> int:
     output.mkdir(parents=True, exist_ok=True)
     state = load_state(output / "checkpoint.pt", config.fingerprint())
@@ -116,7 +116,7 @@ def _train(
     course = Course(
         draw=lambda steps: pieces_ahead(config, corpus, real, steps, team),
         learn=lambda pieces, step: _learn(config, learner, pieces.to(team.device), step),
-        tell=lambda pieces, step, loss, seconds, waited: TokenizerProgress(
+        tell=lambda pieces, step, loss, seconds, waited: PixelProgress(
             step, config.steps, loss, config.batch / seconds, waited / seconds
         ),
         plotted=("loss", "psnr", "clips_per_second", "starved"),
@@ -152,7 +152,7 @@ def linear_of(config: TokenizerTraining, corpus: PixelCorpus) -> LinearTokenizer
     return tokenizer
 
 
-def make_optimizers(config: TokenizerTraining, model: Autoencoder) -> list[torch.optim.Optimizer]:
+def make_optimizers(config: Recipe, model: nn.Module) -> list[torch.optim.Optimizer]:
     """AdamW for the kernels, and for the biases. Muon learns as much in a step, and takes twice as long (dev/LOG.md)."""
     c = config.optimizer
     trained = [p for p in model.parameters() if p.requires_grad]

@@ -44,10 +44,14 @@ class FramesCondition:
             raise InputError("A frames condition was given no frame; give at least one.")
         at = np.flatnonzero(known)
         nearest = at[np.abs(np.arange(shape.frames)[:, None] - at).argmin(1)]
-        latents = encode(tokenizer, torch.from_numpy(clip[nearest]).float() / 127.5 - 1)
-
         groups, rows, columns = latent_shape(tokenizer, shape)
         group_of_frame = -(-np.arange(shape.frames) // tokenizer.stride[0])
+        # No latent frame depends on a later one, so nothing is encoded after the last that is known.
+        seen = clip[nearest[group_of_frame <= group_of_frame[at[-1]]]]
+        latents = torch.zeros(tokenizer.channels, groups, rows, columns)
+        told = encode(tokenizer, torch.from_numpy(seen).float() / 127.5 - 1)
+        latents[:, : told.shape[1]] = told
+
         held_groups = torch.zeros(groups, dtype=torch.bool)
         held_groups[torch.from_numpy(group_of_frame[at])] = True
         grid = grid_of((groups, rows, columns), patch)

@@ -160,7 +160,17 @@ def windows_to_make(output: Path, form: Form, settings: Settings) -> int:
 def expected_seconds(bundle: Bundle, output: Path, settings: Settings) -> float:
     """About how long `examine` will take here, from a few steps of sampling."""
     form = Form.of(bundle)
-    steps = plan(bundle, Request("a red ball", frames=form.frames, seed=0)).steps  # of the quality that is examined
+    one, step = seconds_of_clip(bundle, form)
+    papers, _ = set_papers(form, settings.count, settings.seed)
+    pairs = settings.pairs * len(KINDS) - len(_known_surprises(output))
+    looking = len(papers) * 2 * SECONDS_PER_CLIP + settings.curve_clips * len(WATCHED) * SECONDS_PER_CURVE
+    looking += settings.matrix_clips * SECONDS_OF_MATRIX
+    return windows_to_make(output, form, settings) * one + pairs * step * 8 + looking
+
+
+def seconds_of_clip(bundle: Bundle, form: Form) -> tuple[float, float]:
+    """About how long a clip of the model's own quality takes here, and how long a step of sampling of it, from a few steps."""
+    steps = plan(bundle, Request("a red ball", frames=form.frames, seed=0)).steps
 
     def seconds(of_steps: int) -> float:
         started = time.perf_counter()
@@ -170,12 +180,7 @@ def expected_seconds(bundle: Bundle, output: Path, settings: Settings) -> float:
     seconds(1)  # warm up
     few, more = seconds(2), seconds(6)  # the cast and the decoding are the same for any number of steps
     step = max(0.0, more - few) / 4
-    one = few + step * (steps - 2)
-    papers, _ = set_papers(form, settings.count, settings.seed)
-    pairs = settings.pairs * len(KINDS) - len(_known_surprises(output))
-    looking = len(papers) * 2 * SECONDS_PER_CLIP + settings.curve_clips * len(WATCHED) * SECONDS_PER_CURVE
-    looking += settings.matrix_clips * SECONDS_OF_MATRIX
-    return windows_to_make(output, form, settings) * one + pairs * step * 8 + looking
+    return few + step * (steps - 2), step
 
 
 # The folder.

@@ -18,15 +18,13 @@ from langit.evaluation.editing.run import Part, Run, Settings, not_applicable
 from langit.evaluation.editing.shelf import Shelf
 from langit.evaluation.editing.sources import make_sources
 from langit.evaluation.editing.trials import make_trials
-from langit.evaluation.exam import OnProgress
+from langit.evaluation.exam import OnProgress, seconds_of_clip
 from langit.evaluation.papers import FEWEST_FRAMES, Form
 from langit.evaluation.prompts import make_prompts
-from langit.generate import generate_all
-from langit.planning import Request, plan
 
 KINDS = {"simulated": "simulated clips", "real": "real footage"}
 NO_FOOTAGE = {"simulated": "simulated clips", "real": "more simulated clips"}
-LOOKING = 0.5  # seconds that a clip takes to be measured
+LOOKING = 0.12  # seconds that a clip takes to be measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,15 +59,10 @@ def examine_editing(bundle: Bundle, model: str, folder: Path, settings: Settings
 
 
 def expected_seconds(bundle: Bundle, settings: Settings) -> float | None:
-    """About how long the whole of it takes here, from two steps of sampling; None for a model that needs a picture."""
+    """About how long the whole of it takes here, from a few steps of sampling; None for a model that needs a picture."""
     if bundle.takes_frames_beside:
         return None
-    form, steps = Form.of(bundle), bundle.config.sampling.steps
-    two_steps = plan(bundle, Request("a red ball", frames=form.frames, seed=0, steps=2))
-    generate_all(bundle, [two_steps])  # warm up
-    started = time.perf_counter()
-    generate_all(bundle, [two_steps])
-    one = (time.perf_counter() - started) / 2 * steps
+    one, _ = seconds_of_clip(bundle, Form.of(bundle))
     edits = 2 * settings.count * 10 + settings.remixes * len(remixes.LEVELS)
     shorter = settings.chains * chains.EXTENSIONS + settings.boards * (boards.CARDS + 2)
     looked_at = 4 * settings.chains + settings.boards * 2 * boards.CARDS + settings.remixes * len(remixes.LEVELS)

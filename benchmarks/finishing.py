@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from langit.catalog import Bundle, load
-from langit.conditioning.finishing import finished, pixels_of
+from langit.conditioning.cast import Cast
+from langit.conditioning.finishing import finished
 from langit.evaluation.footage import examined, tell
 from langit.evaluation.physics import is_followed, velocity_error
 from langit.evaluation.scenes import Length, make_scene
@@ -46,12 +47,11 @@ def decoded(bundle: Bundle, frames: Frames) -> Tensor:
     return decode(bundle.tokenizer, encode(bundle.tokenizer, floats(frames)))
 
 
-def beside(bundle: Bundle, scene: Scene, frames: Frames, truth: Truth) -> Tensor:
-    """The scene's own cast, drawn, as it comes back from its numbers."""
+def own_cast(bundle: Bundle, scene: Scene, frames: Frames, truth: Truth) -> Cast:
+    """The scene's own cast, as it comes back from its numbers."""
     assert bundle.casting is not None
     cast = cast_of(scene, frames, truth.segmentation, bundle.config.stride)
-    drawn = pixels_of(bundle.casting.decode(bundle.casting.encode(cast)), SIDE, SIDE)
-    return torch.cat([drawn[0, -1:], drawn[1:].flatten(0, 1)])
+    return bundle.casting.decode(bundle.casting.encode(cast))
 
 
 def floats(frames: Frames) -> Tensor:
@@ -83,7 +83,7 @@ def main() -> None:
     assert network is not None, f"{options.model} finishes nothing"
 
     def as_finished(scene: Scene, frames: Frames, truth: Truth) -> Tensor:
-        return finished(network, decoded(bundle, frames), beside(bundle, scene, frames, truth))
+        return finished(network, decoded(bundle, frames), own_cast(bundle, scene, frames, truth))
 
     ways: dict[str, Callable[[Scene, Frames, Truth], Tensor]] = {
         "as they are": lambda scene, frames, truth: floats(frames),
@@ -111,10 +111,10 @@ def main() -> None:
                 errors.append(velocity_error(clip))
         cells = (f"{psnr(torch.cat(some)):.1f}" for some in (whole, where))
         print(f"| {name} | {' | '.join(cells)} | {np.nanmean(errors):.3f} ({np.mean(followed):.0%}) |", flush=True)
-    near, rough = beside(bundle, scene, frames, truth), decoded(bundle, frames)
-    finished(network, rough, near)
+    cast, rough = own_cast(bundle, scene, frames, truth), decoded(bundle, frames)
+    finished(network, rough, cast)
     started = time.process_time()
-    finished(network, rough, near)
+    finished(network, rough, cast)
     print(f"\n{time.process_time() - started:.2f} s to finish 33 frames of {SIDE}x{SIDE}")
 
 

@@ -27,7 +27,7 @@ from langit.catalog import EMBEDDED, Bundle, load
 from langit.conditioning import FramesCondition, Held, Known, Passage, TurnCondition
 from langit.conditioning.cast import CAST, ROWS, Cast, CastCondition
 from langit.conditioning.channels import Beside, known_frame_channels, known_frames, noisy_channels
-from langit.conditioning.finishing import finished, pixels_of
+from langit.conditioning.finishing import finished
 from langit.conditioning.passages import CONTEXT_GROUPS, Window, windows_of
 from langit.conditioning.turning import Turning, turned
 from langit.denoising import denoiser, governed, noise_of, unguided
@@ -126,8 +126,7 @@ def generate_all(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None =
         for latent, p in zip(sample(bundle, cast, on_step), cast, strict=True):
             frames = decode(bundle.tokenizer, latent)
             if bundle.finish is not None:
-                beside = pixels_of(cast_of(bundle, p), *frames.shape[1:3])
-                frames = finished(bundle.finish, frames, torch.cat([beside[0, -1:], beside[1:].flatten(0, 1)]))
+                frames = finished(bundle.finish, frames, cast_of(bundle, p))
             videos.append(Video.from_float(frames[: p.frames].numpy(), p.fps))
     elapsed = time.perf_counter() - started
     return [Clip(video, p, bundle.config.name, elapsed, bundle) for video, p in zip(videos, plans, strict=True)]
@@ -220,9 +219,9 @@ def make_passage(
     latents = _PassageLatents(bundle, p, passage, on_step, sampler)
     shown = 0
     for group in bundle.tokenizer.decode_stream(latents):
-        beside = latents.beside.popleft()
-        if beside is not None and bundle.finish is not None:
-            group = finished(bundle.finish, group, beside[-len(group) :])
+        cast = latents.casts.popleft()
+        if cast is not None and bundle.finish is not None:
+            group = finished(bundle.finish, group, cast)
         for frame in Video.from_float(group.numpy(), p.fps).frames:
             latents.recent.append(frame)
             shown += 1
@@ -241,7 +240,7 @@ class _PassageLatents:
         self.recent: deque[Frames] = deque(maxlen=1 + CONTEXT_GROUPS * self.stride)
         self.last: deque[Tensor] = deque(maxlen=CONTEXT_GROUPS)  # the groups that were made last
         self.cast: Tensor | None = None  # of the window that was made last, as rows
-        self.beside: deque[Tensor | None] = deque()  # casts, drawn, of what is being decoded (t, BESIDE, H, W)
+        self.casts: deque[Cast | Turning | None] = deque()  # of the latent frames that come, where they are finished
         before = passage.before
         if before is not None:  # frames that are decoded again for the decoder's sake, and not shown
             self.skip = 1 + before.groups.shape[1] * self.stride - before.unshown
@@ -251,7 +250,7 @@ class _PassageLatents:
     def __iter__(self) -> Iterator[Tensor]:
         before = self.passage.before
         if before is not None:
-            self.beside += [None] * (1 + before.groups.shape[1])
+            self.casts += [None] * (1 + before.groups.shape[1])
             yield self._picture(before.picture)
             yield from self._told(before.groups)
         if self.passage.after is not None and self.passage.before is None:
@@ -259,8 +258,8 @@ class _PassageLatents:
             return
         known = before
         for window in self.windows:
-            made, beside = self._make(window, known, self.passage.after if window.tail else None)
-            self.beside += beside
+            made, casts = self._make(window, known, self.passage.after if window.tail else None)
+            self.casts += casts
             if window.head == 0:
                 yield made[:, :1]
                 made = made[:, 1:]
@@ -270,17 +269,19 @@ class _PassageLatents:
     def _backward(self) -> Iterator[Tensor]:
         parts, tail = [], self.passage.after
         for window in self.windows:
-            made, beside = self._make(window, None, tail)
+            made, casts = self._make(window, None, tail)
             parts.append(made[:, 1:])
-            self.beside.extendleft(reversed(beside[1:]))
+            self.casts.extendleft(reversed(casts[1:]))
             tail = made[:, 1 : 1 + CONTEXT_GROUPS]
-        self.beside.appendleft(beside[0])
+        self.casts.appendleft(casts[0])
         yield made[:, :1]
         for part in reversed(parts):
             yield from part.split(1, 1) if part.shape[1] else ()
 
-    def _make(self, window: Window, head: Known | None, tail: Tensor | None) -> tuple[Tensor, list[Tensor | None]]:
-        """The new latent frames of a window, and their casts, drawn, where these finish them."""
+    def _make(
+        self, window: Window, head: Known | None, tail: Tensor | None
+    ) -> tuple[Tensor, Sequence[Cast | Turning | None]]:
+        """The new latent frames of a window, and their casts."""
         shape = replace(self.plan.shape, frames=window.frames(self.stride))
         own = self.plan.conditions if window.number == 0 else ()
         conditions = (*own, *window.conditions(self.passage, head, tail, self.stride))
@@ -293,10 +294,9 @@ class _PassageLatents:
             self.cast = known.rows if known.into is None else known.into
         latents = self.sampler(self.bundle, [p], partial(self._on_step, window.number))[0]
         made = slice(window.head, latents.shape[1] - window.tail)
-        beside: list[Tensor | None] = [None] * latents.shape[1]
-        if self.bundle.finish is not None:
-            beside = list(pixels_of(cast_of(self.bundle, p), shape.height, shape.width))
-        return latents[:, made], beside[made]
+        if self.bundle.cast is None:
+            return latents[:, made], [None] * (made.stop - made.start)
+        return latents[:, made], cast_of(self.bundle, p).frames[made]
 
     def _on_step(self, number: int, done: int, of: int) -> None:
         if self.on_step is not None:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import torch
 
-from langit.conditioning.cast import NUM_COLOURS, NUM_NAMES
+from langit.conditioning.cast import NUM_COLOURS, NUM_NAMES, Cast
 from langit.conditioning.drawing import draft, seen
-from langit.conditioning.finishing import AT_ONCE, BESIDE, Finish, finished, pixels_of
+from langit.conditioning.finishing import BESIDE, Finish, finished, pixels_of
 from langit.conditioning.turning import turned
 from tests.conditioning.test_drawing import BALL, BLUE, CIRCLE, CUBE, RED, SQUARE, cast
+
+
+def rolling() -> Cast:
+    """A ball that goes to the right, in three latent frames."""
+    one = cast((RED, BALL, (0.0, 0.0), 0.5 * CIRCLE, 1.0))
+    long = Cast(*(torch.cat([value] * 3) for value in vars(one).values()))
+    long.centres[:, 0, :, 0] = torch.linspace(-0.5, 0.5, 12).unflatten(0, (3, 4))
+    return long
 
 
 def test_every_pixel_is_told_its_colour_its_names_and_whether_a_thing_is_there():
@@ -30,16 +38,20 @@ def test_what_turns_is_told_as_far_as_it_has_turned():
 
 
 def test_untrained_it_changes_nothing():
-    frames = torch.rand(AT_ONCE + 3, 24, 40, 3) * 2 - 1
-    beside = torch.rand(AT_ONCE + 3, BESIDE, 24, 40)
-    assert torch.equal(finished(Finish(), frames, beside), frames)
+    frames = torch.rand(9, 24, 40, 3) * 2 - 1
+    assert torch.equal(finished(Finish(), frames, rolling()), frames)
 
 
-def test_frames_are_finished_one_by_one():
+def test_every_frame_is_finished_beside_its_own_cast():
+    """The first latent frame has one frame, or as many as the others where a clip is taken up in between."""
     torch.manual_seed(0)
-    network = Finish()
+    network, cast = Finish(), rolling()
     torch.nn.init.normal_(network.change.weight, std=0.1)
-    frames, beside = torch.rand(AT_ONCE + 3, 24, 40, 3) * 2 - 1, torch.rand(AT_ONCE + 3, BESIDE, 24, 40)
-    whole = finished(network, frames, beside)
-    assert (whole - frames).abs().mean() > 0.01
-    torch.testing.assert_close(whole[-2:], finished(network, frames[-2:], beside[-2:]))
+    frames = torch.rand(9, 24, 40, 3) * 2 - 1
+    whole = finished(network, frames, cast)
+    beside = pixels_of(cast, 24, 40)
+    for frame, (group, time) in enumerate([(0, 3), *((1, k) for k in range(4)), *((2, k) for k in range(4))]):
+        alone = network(frames[frame].movedim(-1, 0)[None], beside[group, time][None])[0].movedim(0, -1)
+        torch.testing.assert_close(whole[frame], alone)
+    later = Cast(*(value[1:] for value in vars(cast).values()))
+    torch.testing.assert_close(finished(network, frames[1:], later), whole[1:])

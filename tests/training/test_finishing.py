@@ -124,9 +124,9 @@ def test_a_long_clip_is_finished_throughout(trained, monkeypatch):
     """Every frame that is shown, and each beside its own cast."""
     bundle, seen = load_bundle(trained), []
 
-    def noted(network, frames, beside):
+    def noted(network, frames, cast):
         seen.append(len(frames))
-        assert len(frames) == len(beside)
+        assert len(cast.frames) == 1
         return frames
 
     monkeypatch.setattr("langit.generate.finished", noted)

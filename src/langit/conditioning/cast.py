@@ -68,6 +68,12 @@ class Cast:
         """On a device, where it is then drawn."""
         return Cast(*(tensor.to(device) for tensor in vars(self).values()))
 
+    @property
+    def frames(self) -> list[Cast]:
+        """Each latent frame by itself."""
+        parts = zip(*(tensor.split(1) for tensor in vars(self).values()), strict=True)
+        return [Cast(*tensors) for tensors in parts]
+
 
 @dataclass(frozen=True)
 class CastCondition:

@@ -7,6 +7,8 @@ decoder can tell from the thing. The cast can.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,8 +21,6 @@ BESIDE = 3 + NUM_NAMES + 1
 """Numbers of a pixel of a drawn cast: its flat colour, its share of each name, its share of things."""
 WIDTHS = (24, 48, 64)
 """Of the network at whole, half and quarter size."""
-AT_ONCE = 8
-"""Frames that are finished together, so that a long clip takes no more memory."""
 
 
 class Finish(nn.Module):
@@ -66,12 +66,17 @@ def pixels_of(cast: Cast | Turning, height: int, width: int) -> Tensor:
 
 
 @torch.no_grad()
-def finished(network: Finish, frames: Tensor, beside: Tensor) -> Tensor:
-    """Frames (F, H, W, 3) as they come from the decoder, beside (F, BESIDE, H, W) -> frames as they are shown."""
+def finished(network: Finish, frames: Tensor, cast: Cast | Turning) -> Tensor:
+    """Frames (F, H, W, 3) as they come from the decoder, and their cast -> frames as they are shown.
+
+    The first of the cast's latent frames may have fewer frames than the others. One by one, in the memory of one."""
+    groups: Sequence[Cast | Turning] = cast.frames
     device = next(network.parameters()).device
-    parts = zip(frames.split(AT_ONCE), beside.split(AT_ONCE), strict=True)
-    told = [
-        network(some.clamp(-1, 1).movedim(-1, 1).to(device), near.to(device)).movedim(1, -1).cpu()
-        for some, near in parts
-    ]
-    return torch.cat(told)
+    of = groups[0].share.shape[1] if isinstance(groups[0], Turning) else groups[0].centres.shape[2]
+    first = len(frames) - (len(groups) - 1) * of
+    shown = []
+    for group, some in zip(groups, frames.split([first, *[of] * (len(groups) - 1)]), strict=True):
+        beside = pixels_of(group, *frames.shape[1:3])[0, of - len(some) :]
+        told = network(some.clamp(-1, 1).movedim(-1, 1).to(device), beside.to(device))
+        shown.append(told.movedim(1, -1).cpu())
+    return torch.cat(shown)

@@ -65,6 +65,12 @@ class Turning:
     into: Cast
     share: Tensor  # (f, t), from 0 to 1
 
+    @property
+    def frames(self) -> list[Turning]:
+        """Each latent frame by itself."""
+        parts = zip(self.cast.frames, self.into.frames, self.share.split(1), strict=True)
+        return [Turning(*part) for part in parts]
+
 
 def turned(one: Cast, other: Cast, share: Tensor) -> Turning:
     """One cast on its way to another, by `share` (F,); the first latent frame has a single frame."""

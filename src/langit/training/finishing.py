@@ -281,9 +281,7 @@ def _write_samples(config: FinishTraining, output: Path, ema: Finish, corpus: Fi
     videos, labels = [], []
     for index in range(min(SHOWN, config.corpus.clips)):
         true, decoded = corpus.clip(index, slice(None))
-        beside = pixels_of(corpus.cast(index), *true.shape[2:])
-        beside = torch.cat([beside[0, -1:], beside[1:].flatten(0, 1)])
-        shown = finished(ema, decoded.movedim(1, -1), beside).movedim(-1, 1).clamp(-1, 1)
+        shown = finished(ema, decoded.movedim(1, -1), corpus.cast(index)).movedim(-1, 1).clamp(-1, 1)
         told = {"as it is": true, "decoded": decoded, "finished": shown}
         videos += [
             Video.from_float(one[:: len(one) // SHOWN_FRAMES].movedim(1, -1).numpy(), config.corpus.fps)

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from langit.evaluation import expectation, permanence, physics, stability
+from langit.evaluation import discs, expectation, permanence, physics, stability
 from langit.evaluation.concerns import CONCERNS, reason
 from langit.evaluation.corruptions import CORRUPTIONS, corrupt
 from langit.evaluation.curves import BLURRED, WATCHED, damaged, named, read
@@ -243,3 +243,13 @@ def test_truth_is_read_back_from_its_json():
     np.testing.assert_array_equal(again.positions, clip.told.positions)
     assert again.facts().things == clip.told.things
     assert corrupt(clip.frames, "flicker", 0.0) is clip.frames
+
+
+@pytest.mark.parametrize("task", discs.MOTIONS)
+def test_flat_discs_are_read_to_thousandths_of_their_world(task):
+    exact = [discs.make_clip(task, number, finer=16) for number in range(2)]
+    assert np.mean([physics.velocity_error(clip, in_units=True) for clip in exact]) < 0.004
+    assert np.mean([discs.centroid_error(clip) for clip in exact]) < 0.003
+    assert np.mean([physics.velocity_error(clip, in_units=True, biased=True) for clip in exact]) > 0.01
+    coarse = discs.make_clip(task, 0)
+    assert physics.velocity_error(coarse, in_units=True) < 0.02

@@ -74,7 +74,7 @@ def _moved(
         here = light[frame, at[0].astype(int), at[1].astype(int)]
         contrast = ((ball - behind) ** 2).sum(-1)
         covered = ((here - behind) * (ball - behind)).sum(-1) / np.maximum(contrast, 1e-6)
-        left = covered.clip(-OVERLAP, 1 + OVERLAP) - _share_within(out, right, down)
+        left = covered.clip(-OVERLAP, 1 + OVERLAP) - share_within(out, right, down)
         trust = contrast / (contrast + CONTRAST**2) / np.maximum(1, np.abs(left) / ODD)
         design = np.stack([right, down, np.ones_like(right)][: 3 if fits_radius else 2])
         normal = [[np.bincount(frame, a * b * trust, count) for b in design] for a in design]
@@ -87,7 +87,7 @@ def _moved(
     return place, radius
 
 
-def _share_within(out: Doubles, right: Doubles, down: Doubles) -> Doubles:
+def share_within(out: Doubles, right: Doubles, down: Doubles) -> Doubles:
     """Of square pixels whose centres lie `out` beyond a straight edge, how much is on its inner side; the edge's unit normal is
     (right, down)."""
     steep, flat = np.maximum(np.abs(right), np.abs(down)), np.minimum(np.abs(right), np.abs(down))

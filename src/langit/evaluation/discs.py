@@ -66,7 +66,7 @@ MOTIONS: dict[str, Motion] = {"uniform": uniform, "collision": collision, "parab
 def make_clip(task: str, number: int, *, finer: int = 4, seed: int = 0) -> Examined:
     """Clip `number` of a task with what is true of it."""
     rng = np.random.default_rng([seed, list(MOTIONS).index(task), number])
-    radii, places = MOTIONS[task](rng, np.arange(FRAMES) * STEP)
+    radii, places = MOTIONS[task](rng, np.asarray(np.arange(FRAMES) * STEP, np.float64))
     flat = np.zeros(places.shape[:2])
     positions = np.stack([places[..., 0] - PHYWORLD_WIDTH / 2, flat, places[..., 1]], -1).astype(np.float32)
     stand, aim = (np.tile(np.array([0, y, PHYWORLD_WIDTH / 2], np.float32), (FRAMES, 1)) for y in (-FAR, 0))
@@ -81,7 +81,7 @@ def make_clip(task: str, number: int, *, finer: int = 4, seed: int = 0) -> Exami
         things=things,
         positions=positions,
         centroids=project(camera, positions, SIDE, SIDE)[0],
-        visible_share=inside.astype(np.float32),
+        visible_share=np.asarray(inside, np.float32),
         camera=camera,
         touching=np.zeros(inside.shape, bool),
         size=(SIDE, SIDE),

@@ -129,7 +129,8 @@ def metal_logits(logits: Tensor) -> Tensor:
     """Logits (..., sum of NAMES) as the log odds (...) of metal against all that is not."""
     materials = logits.split(list(NAMES.values()), -1)[list(NAMES).index("material")]
     others = [k for k in range(len(MATERIALS)) if k != METAL]
-    return materials[..., METAL] - materials[..., others].logsumexp(-1)
+    odds: Tensor = materials[..., METAL] - materials[..., others].logsumexp(-1)
+    return odds
 
 
 def with_metal(told: Named, chance: float) -> Named:

@@ -22,12 +22,11 @@ from langit.evaluation.outline import share_within
 from langit.evaluation.papers import ORDER, Form, Paper, set_papers
 from langit.evaluation.physics import restitution
 from langit.evaluation.prompts import make_prompts
-from langit.evaluation.restaged import RESTAGED, reshaped
+from langit.evaluation.restaged import RESTAGED
 from langit.evaluation.scenes import Length, make_scene
 from langit.evaluation.statistics import Reading
 from langit.evaluation.violations import KINDS, make_pair
 from langit.simulator.camera import project
-from langit.simulator.physics import depths_below_centre
 
 FORM = Form(height=64, width=64, frames=33, fps=8.0, max_frames=65, given=5)
 
@@ -264,16 +263,3 @@ def test_the_share_of_a_pixel_within_an_edge(turn):
     for out in (-0.9, -0.5, -0.2, 0.0, 0.1, 0.4, 0.65, 0.8):
         within = (points * right + points[:, None] * down < -out).mean()
         assert share_within(*(np.array([one]) for one in (out, right, down)))[0] == pytest.approx(within, abs=0.004)
-
-
-def test_a_thing_of_another_shape_stands_as_high_over_the_ground():
-    for number in range(6):
-        scene = make_scene("static", 0, number, Length(9, 8.0))
-        other, actor = reshaped(scene), scene.actors[0]
-        lowest = [
-            one.trajectory.positions[:, actor, 2]
-            - depths_below_centre(one.things[actor], one.trajectory.quaternions[:, actor])
-            for one in (scene, other)
-        ]
-        assert scene.things[actor].shape != other.things[actor].shape
-        np.testing.assert_allclose(*lowest, atol=0.01)

@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 
 from langit.evaluation.violations import AWAY, against_gravity, passing, with_shadow_frozen
-from langit.simulator.physics import depths_below_centre
 from langit.simulator.plans import make_thing
 from langit.simulator.render import render
 from langit.simulator.splits import colours_for
@@ -31,18 +30,13 @@ def recoloured(scene: Scene) -> Scene:
 
 
 def reshaped(scene: Scene) -> Scene:
-    """The thing that acts is a cube, or a ball if it was a cube, and goes its way upright, as high over the ground."""
+    """The thing that acts is a cube, or a ball if it was a cube, and goes its way upright."""
     actor = scene.actors[0]
-    thing, path = scene.things[actor], scene.trajectory
-    other = make_thing("ball" if thing.shape == "cube" else "cube", thing.size, thing.material, thing.colour)
-    positions, quaternions = path.positions.copy(), path.quaternions.copy()
+    thing, quaternions = scene.things[actor], scene.trajectory.quaternions.copy()
     quaternions[:, actor] = UPRIGHT
-    # A cone's middle lies lower than a cube's: without this the cube stood in the ground.
-    positions[:, actor, 2] += (
-        depths_below_centre(other, UPRIGHT[None])[0] - depths_below_centre(thing, path.quaternions[:1, actor])[0]
-    )
-    upright = replace(scene, trajectory=replace(path, positions=positions, quaternions=quaternions))
-    return _with_actor(upright, other)
+    shape = "ball" if thing.shape == "cube" else "cube"
+    upright = replace(scene, trajectory=replace(scene.trajectory, quaternions=quaternions))
+    return _with_actor(upright, make_thing(shape, thing.size, thing.material, thing.colour))
 
 
 def vanished(scene: Scene) -> Scene:

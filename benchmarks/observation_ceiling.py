@@ -2,6 +2,7 @@
 
     python benchmarks/observation_ceiling.py --clips 400 --seed 91
     python benchmarks/observation_ceiling.py --floors 6      # instead: physics, permanence and stability, of so many clips
+    python benchmarks/observation_ceiling.py --discs 24      # instead: velocity errors of clips as PhyWorld draws them
 
 Every worker asks scenes of another seed. Prints how many scenes of the test split were passed over, since their clips do
 not show all that is told, and a table per attribute: how many clips it was asked of, the ceiling, its 95% interval
@@ -20,13 +21,16 @@ from functools import partial
 
 import torch
 
+from langit.evaluation import discs, physics
 from langit.evaluation.curves import read
 from langit.evaluation.observation import Observation, observe
 from langit.evaluation.papers import Form, Paper
 from langit.evaluation.prompt_following import chance, score, shares, shuffled
 from langit.evaluation.prompts import ATTRIBUTES, FIRST_SEED, SEEDS, Prompt, answer, make_prompts
 from langit.evaluation.report import told
+from langit.evaluation.statistics import reading
 
+EXACT = 16  # points of a pixel, each way
 TASKS = ("uniform", "collision", "parabola", "fall", "bounce", "occlusion", "static", "extension", "pan")
 
 
@@ -57,11 +61,16 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0, help="of the first worker's scenes")
     parser.add_argument("--floors", type=int, default=0, metavar="CLIPS", help="of every staged task, instead")
+    parser.add_argument("--discs", type=int, default=0, metavar="CLIPS", help="of every motion of flat discs, instead")
     parser.add_argument("--wrong", action="store_true", help="list what was answered wrongly")
     arguments = parser.parse_args()
     if arguments.floors:
         torch.set_num_threads(1)
         print_floors(arguments.floors, arguments.size)
+        return
+    if arguments.discs:
+        torch.set_num_threads(1)
+        print_discs(arguments.discs)
         return
     each = arguments.clips // arguments.workers
     with ProcessPoolExecutor(arguments.workers) as pool:
@@ -106,6 +115,22 @@ def print_floors(count: int, size: int) -> None:
     print("| part | measure | simulator | prompts |\n|---|---|---|---|")
     for one in read(clips):
         print(f"| {one.part} | {one.name} | {told(one.estimated(), one.unit)} | {len(one.values)} |")
+
+
+def print_discs(count: int) -> None:
+    """Velocity errors of flat discs, with pixels of 4x4 points and of so many that they are as good as exact."""
+    print("| points of a pixel | motion | followed | velocity error, units/s | by centroids, all colours known |")
+    print("|---|---|---|---|---|")
+    for finer in (4, EXACT):
+        for task in discs.MOTIONS:
+            clips = [discs.make_clip(task, number, finer=finer) for number in range(count)]
+            followed = sum(physics.is_followed(clip) == 1 for clip in clips)
+            found = reading(
+                "", "", "units/s", "lower", [physics.velocity_error(clip, in_units=True) for clip in clips], why=""
+            )
+            bound = reading("", "", "units/s", "lower", [discs.centroid_error(clip) for clip in clips], why="")
+            values = " | ".join(told(one.estimated(), one.unit) for one in (found, bound))
+            print(f"| {finer}x{finer} | {task} | {followed} of {count} | {values} |", flush=True)
 
 
 def list_wrong(prompts: tuple[Prompt, ...], seen: list[Observation], answers: list[dict]) -> None:

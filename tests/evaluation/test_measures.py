@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from langit.evaluation import expectation, permanence, physics, stability
+from langit.evaluation import discs, expectation, permanence, physics, stability
 from langit.evaluation.concerns import CONCERNS, reason
 from langit.evaluation.corruptions import CORRUPTIONS, corrupt
 from langit.evaluation.curves import BLURRED, WATCHED, damaged, named, read
@@ -18,6 +18,7 @@ from langit.evaluation.distribution import distance, kernel_distance
 from langit.evaluation.follow import pinpoint
 from langit.evaluation.footage import Examined, Told
 from langit.evaluation.matrix import Cell, row
+from langit.evaluation.outline import share_within
 from langit.evaluation.papers import ORDER, Form, Paper, set_papers
 from langit.evaluation.physics import restitution
 from langit.evaluation.prompts import make_prompts
@@ -243,3 +244,22 @@ def test_truth_is_read_back_from_its_json():
     np.testing.assert_array_equal(again.positions, clip.told.positions)
     assert again.facts().things == clip.told.things
     assert corrupt(clip.frames, "flicker", 0.0) is clip.frames
+
+
+@pytest.mark.parametrize("task", discs.MOTIONS)
+def test_flat_discs_are_read_to_thousandths_of_their_world(task):
+    exact = [discs.make_clip(task, number, finer=16) for number in range(2)]
+    assert np.mean([physics.velocity_error(clip, in_units=True) for clip in exact]) < 0.004
+    assert np.mean([discs.centroid_error(clip) for clip in exact]) < 0.003
+    assert np.mean([physics.velocity_error(clip, in_units=True, biased=True) for clip in exact]) > 0.01
+    coarse = discs.make_clip(task, 0)
+    assert physics.velocity_error(coarse, in_units=True) < 0.02
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.3, 0.7, np.pi / 4])
+def test_the_share_of_a_pixel_within_an_edge(turn):
+    right, down = np.cos(turn), np.sin(turn)
+    points = (np.arange(400) + 0.5) / 400 - 0.5
+    for out in (-0.9, -0.5, -0.2, 0.0, 0.1, 0.4, 0.65, 0.8):
+        within = (points * right + points[:, None] * down < -out).mean()
+        assert share_within(*(np.array([one]) for one in (out, right, down)))[0] == pytest.approx(within, abs=0.004)

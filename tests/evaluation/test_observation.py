@@ -6,10 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from langit.evaluation.corruptions import corrupt
 from langit.evaluation.observation import Observation, observe
 from langit.evaluation.observation.backdrop import flow
+from langit.evaluation.observation.lamp import network as lamp
+from langit.evaluation.observation.namer import METAL, name_cuts
+from langit.evaluation.observation.relit import relit
+from langit.evaluation.observation.remade import remade
 from langit.evaluation.prompt_following import chance, score, shares
 from langit.evaluation.prompts import expectation_of, sight_of
 from langit.evaluation.restaged import RESTAGED
@@ -173,3 +178,30 @@ def test_the_background_moves_as_the_camera_does():
 def test_what_cannot_be_observed_is_refused(frames, fps):
     with pytest.raises(InputError, match=r"to observe must be"):
         observe(frames, fps)
+
+
+@pytest.mark.parametrize(("kind", "strength"), [("flicker", 0.3), ("drift", 0.5)])
+def test_the_camera_is_seen_alike_where_all_brightens_or_pales(clips, seen, kind, strength):
+    same = [
+        observe(corrupt(frames, kind, strength), 8.0).camera_move == one.camera_move
+        for (frames, *_), one in zip(clips[:8], seen, strict=False)
+    ]
+    assert sum(same) >= 7
+
+
+def test_the_side_of_a_low_light_is_seen_whichever_it_is():
+    shown = [one for seed in range(FIRST, FIRST + 4) for one in relit(seed)]
+    with torch.inference_mode():
+        found = [int(lamp()(one.pictures.float()).softmax(-1).mean(0).argmax()) for one in shown]
+    assert len({one.side for one in shown}) > 2
+    assert np.mean([side == one.side for side, one in zip(found, shown, strict=True)]) > 0.8
+
+
+def test_metal_is_told_from_what_is_not():
+    tracks = [one for seed in range(FIRST, FIRST + 8) for one in remade(seed, at_sunset=False)]
+    named = name_cuts([cuts.float() for cuts, _, _ in tracks], [numbers for _, numbers, _ in tracks])
+    pairs = zip(named, tracks, strict=True)
+    right = [(one["material"][METAL] > 0.5) == (material == METAL) for (one, _), (_, _, material) in pairs]
+    assert all(one["material"].sum() == pytest.approx(1) for one, _ in named)
+    assert len({material for *_, material in tracks}) > 1
+    assert np.mean(right) > 0.75

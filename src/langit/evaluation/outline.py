@@ -20,8 +20,8 @@ from langit.types import Frames
 
 Doubles = NDArray[np.float64]
 
-BAND = 0.65  # pixels on either side of the outline that are looked at
-BESIDE = 0.4  # pixels beyond the band, where the colours of the ball and of what is behind it are taken
+BAND = 0.71  # pixels on either side of the outline that are looked at: it touches none farther away
+BESIDE = 0.5  # pixels beyond the band, where the colours of the ball and of what is behind it are taken
 CONTRAST = 0.1  # of linear light, between the two, from which on a pixel is trusted by half
 ODD = 0.25  # of coverage, by which a pixel may be off before it is trusted less
 HOLD = 0.3  # pixels' worth of trust that hold the outline where it was
@@ -74,7 +74,7 @@ def _moved(
         here = light[frame, at[0].astype(int), at[1].astype(int)]
         contrast = ((ball - behind) ** 2).sum(-1)
         covered = ((here - behind) * (ball - behind)).sum(-1) / np.maximum(contrast, 1e-6)
-        left = covered.clip(-OVERLAP, 1 + OVERLAP) - (0.5 - out).clip(0, 1)
+        left = covered.clip(-OVERLAP, 1 + OVERLAP) - share_within(out, right, down)
         trust = contrast / (contrast + CONTRAST**2) / np.maximum(1, np.abs(left) / ODD)
         design = np.stack([right, down, np.ones_like(right)][: 3 if fits_radius else 2])
         normal = [[np.bincount(frame, a * b * trust, count) for b in design] for a in design]
@@ -85,6 +85,15 @@ def _moved(
         if fits_radius:
             radius += step[:, 2] * scale
     return place, radius
+
+
+def share_within(out: Doubles, right: Doubles, down: Doubles) -> Doubles:
+    """Of square pixels whose centres lie `out` beyond a straight edge, how much is on its inner side; the edge's unit normal is
+    (right, down)."""
+    steep, flat = np.maximum(np.abs(right), np.abs(down)), np.minimum(np.abs(right), np.abs(down))
+    corner = ((steep + flat) / 2 - np.abs(out)).clip(0) ** 2 / (2 * steep * np.maximum(flat, 1e-9))
+    across = 0.5 - out / steep
+    return np.where(np.abs(out) <= (steep - flat) / 2, across, np.where(out > 0, corner, 1 - corner))
 
 
 def _angles(

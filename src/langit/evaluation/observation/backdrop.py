@@ -28,6 +28,8 @@ STRIDE = 2  # every second pixel tells as much, once they are smooth
 CHANGE = 0.06  # of brightness, between two frames, from which on a pixel is trusted less
 LEAST_CHANGE = 0.002  # of brightness, that is told from none
 SURE = 0.9  # of sky or ground, for their mean colours
+FEWEST_OF_ROW, FEWEST_ROWS = 8, 8  # pixels of a row, and rows, by which frames are compared in brightness
+LINE_ROUNDS, LEAST_LEFT, TINY = 4, 4e-4, 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,8 @@ class Backdrop:
 def gather(seen: Segmentation) -> Evidence:
     num_frames = len(seen.depth)
     horizon = np.asarray(ndimage.median_filter(seen.horizon, min(5, num_frames)), np.float32)
-    grey, clear = seen.frames @ np.array([0.3, 0.5, 0.2], np.float32), _clear(seen)
+    clear = _clear(seen)
+    grey = _evened(seen.frames @ np.array([0.3, 0.5, 0.2], np.float32), clear)
     normal, wanted, energy = _equations(grey, clear, horizon)
     return Evidence(
         normal,
@@ -110,6 +113,36 @@ def _clear(seen: Segmentation) -> Flags:
     """(F, h, w): sky and ground, away from things."""
     thing = seen.what[..., 0] + seen.what[..., 1] < 0.7
     return np.asarray(~ndimage.maximum_filter(thing, (1, 2 * MARGIN + 1, 2 * MARGIN + 1)))
+
+
+def _evened(grey: Array, clear: Flags) -> Array:
+    """Brightness (F, h, w) as if all frames were exposed as the first: what brightens, darkens or pales as a whole did not move.
+
+    Between neighbouring frames brightness is a straight line of what it was; the means of rows tell it, since no move of the
+    camera changes many of them by much in one step. Rows that do not fit weigh little."""
+    gain, offset, even = 1.0, 0.0, [grey[0]]
+    for frame in range(1, len(grey)):
+        both = clear[frame] & clear[frame - 1]
+        count = both.sum(1)
+        rows = count >= FEWEST_OF_ROW
+        if rows.sum() >= FEWEST_ROWS:
+            now, before = ((grey[k] * both).sum(1)[rows] / count[rows] for k in (frame, frame - 1))
+            slope, lift = _line(now, before, count[rows].astype(np.float64))
+            gain, offset = gain * slope, gain * lift + offset
+        even.append((gain * grey[frame] + offset).astype(np.float32))
+    return np.stack(even)
+
+
+def _line(x: Doubles, y: Doubles, count: Doubles) -> tuple[float, float]:
+    """Slope and height at 0 of the line through points of which some may lie far off it, by reweighted least squares."""
+    weight, slope, lift = count, 1.0, 0.0
+    for _ in range(LINE_ROUNDS):
+        middle, level = float(weight @ x / weight.sum()), float(weight @ y / weight.sum())
+        slope = float(weight @ ((x - middle) * (y - level)) / (weight @ (x - middle) ** 2 + TINY))
+        lift = level - slope * middle
+        left = np.abs(y - slope * x - lift)
+        weight = count / (1 + (left / (2 * np.median(left) + LEAST_LEFT)) ** 2)
+    return slope, lift
 
 
 def _equations(grey: Array, clear: Flags, horizon: Array) -> tuple[Doubles, Doubles, Doubles]:

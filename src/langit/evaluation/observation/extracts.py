@@ -23,7 +23,6 @@ from langit.evaluation.observation.films import Film
 from langit.evaluation.observation.fit import worn
 from langit.evaluation.observation.fitting import stops_on_interrupt
 from langit.evaluation.observation.judge import are_things
-from langit.evaluation.observation.lamp import pictures_of
 from langit.evaluation.observation.moves import Evidence
 from langit.evaluation.observation.namer import cuts_of, spread, tell_changes
 from langit.evaluation.observation.patches import Patch
@@ -45,7 +44,6 @@ class Extract:
     thing_of: list[int]  # per chain the thing that it follows, -1 for none
     cuts: list[NDArray[np.float16]]  # per chain, of some of its patches
     numbers: list[NDArray[np.float32]]
-    pictures: NDArray[np.float16]
     facts: Facts
     opening: Array  # (K, 3) in the first frame: where its middle is on the screen, and metres along the camera's axis
 
@@ -80,8 +78,7 @@ def extract(film: Film, seed: int) -> Extract:
         numbers.append(number[some].numpy())
     whose = [_thing_of(chain, film) for chain in chains]
     opening = np.concatenate([film.centroids[0], film.depths[0][:, None]], 1)
-    pictures = pictures_of(seen).astype(np.float16)
-    return Extract(found, chains, judged(seen, chains), whose, cuts, numbers, pictures, film.facts, opening)
+    return Extract(found, chains, judged(seen, chains), whose, cuts, numbers, film.facts, opening)
 
 
 def worn_film(frames: NDArray[np.uint8], generator: torch.Generator) -> NDArray[np.uint8]:
@@ -111,6 +108,14 @@ def read_extracts(folder: Path) -> Iterator[Extract]:
     for path in sorted(folder.glob("*.extracts")):
         for one in pickle.loads(path.read_bytes()):
             yield one.kept()
+
+
+def read_with_heights(extracts: Path, films: Path) -> Iterator[tuple[Extract, float]]:
+    """As `read_extracts`, each with how high its film's camera truly stands, metres."""
+    for path in sorted(extracts.glob("*.extracts")):
+        of_films = pickle.loads((films / f"{path.stem}.films").read_bytes())
+        for one, film in zip(pickle.loads(path.read_bytes()), of_films, strict=True):
+            yield one.kept(), float(np.median(film.scene.camera.positions[:, 2]))
 
 
 def make_extracts(films: Path, folder: Path) -> None:

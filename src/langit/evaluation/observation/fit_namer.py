@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import argparse
 import math
-import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from langit.evaluation.observation.extracts import Extract
+from langit.evaluation.observation.extracts import read_with_heights
 from langit.evaluation.observation.fitting import Course, add_course, fit_network, stops_on_interrupt
 from langit.evaluation.observation.namer import CHANNELS, CUT, NAMES, NUM_NUMBERS, WEIGHTS, Namer, usual_height
 from langit.evaluation.observation.segmenter import SEEN_SHAPES
@@ -39,14 +39,11 @@ Track = tuple[Tensor, Tensor, Tensor]
 
 def tracks_of(extracts: Path, films: Path) -> list[Track]:
     found: list[Track] = []
-    for path in sorted(extracts.glob("*.extracts")):
-        of_films = pickle.loads((films / f"{path.stem}.films").read_bytes())
-        for one, film in zip(map(Extract.kept, pickle.loads(path.read_bytes())), of_films, strict=True):
-            height = float(np.median(film.scene.camera.positions[:, 2]))
-            for thing, cuts, numbers in zip(one.thing_of, one.cuts, one.numbers, strict=True):
-                if thing >= 0:
-                    label = torch.tensor(_label(one.facts.things[thing], height))
-                    found.append((torch.from_numpy(cuts), torch.from_numpy(numbers), label))
+    for one, height in read_with_heights(extracts, films):
+        for thing, cuts, numbers in zip(one.thing_of, one.cuts, one.numbers, strict=True):
+            if thing >= 0:
+                label = torch.tensor(_label(one.facts.things[thing], height))
+                found.append((torch.from_numpy(cuts), torch.from_numpy(numbers), label))
     return found
 
 
@@ -60,7 +57,9 @@ def _label(thing: Thing, camera_height: float) -> list[int]:
     return [SEEN_SHAPES.index(thing.shape), MATERIALS.index(thing.material), size]
 
 
-def batches(tracks: list[Track], size: int, rng: np.random.Generator) -> Iterator[tuple[Tensor, ...]]:
+def batches(
+    tracks: Sequence[tuple[Tensor, Tensor, Any]], size: int, rng: np.random.Generator
+) -> Iterator[tuple[Tensor, ...]]:
     """Cuts, numbers, which of them are there, and labels; some cuts of every track."""
     for chosen in np.array_split(rng.permutation(len(tracks)), max(1, len(tracks) // size)):
         cuts = torch.zeros(len(chosen), CUTS_AT_ONCE, CHANNELS, CUT, CUT)
@@ -71,7 +70,7 @@ def batches(tracks: list[Track], size: int, rng: np.random.Generator) -> Iterato
             some = torch.from_numpy(np.sort(rng.permutation(len(cut))[:CUTS_AT_ONCE]))
             cuts[row, : len(some)], numbers[row, : len(some)] = cut[some].float(), number[some]
             there[row, : len(some)] = True
-        yield cuts, numbers, there, torch.stack([tracks[k][2] for k in chosen.tolist()])
+        yield cuts, numbers, there, torch.stack([torch.as_tensor(tracks[k][2]) for k in chosen.tolist()])
 
 
 def loss_of(network: Namer, cuts: Tensor, numbers: Tensor, there: Tensor, labels: Tensor) -> Tensor:
@@ -91,24 +90,15 @@ def loss_of(network: Namer, cuts: Tensor, numbers: Tensor, there: Tensor, labels
 
 
 def fit(
-    extracts: Path,
-    films: Path,
-    path: Path,
-    *,
-    epochs: int,
-    goes_on: bool,
-    size: int = 48,
-    peak: float = 3e-3,
-    seed: int = 0,
+    tracks: list[Track], path: Path, *, epochs: int, goes_on: bool, size: int = 48, peak: float = 3e-3, seed: int = 0
 ) -> None:
     torch.manual_seed(seed)
-    every = tracks_of(extracts, films)
-    held, tracks = every[::HELD], [track for k, track in enumerate(every) if k % HELD]
+    held, known = tracks[::HELD], [track for k, track in enumerate(tracks) if k % HELD]
     network = Namer()
-    course = Course(epochs, max(1, len(tracks) // size), peak, decay=0.03, seed=seed, goes_on=goes_on)
+    course = Course(epochs, max(1, len(known) // size), peak, decay=0.03, seed=seed, goes_on=goes_on)
 
     def losses(number: int) -> Iterator[Tensor]:
-        for cuts, numbers, there, labels in batches(tracks, size, np.random.default_rng([seed, number])):
+        for cuts, numbers, there, labels in batches(known, size, np.random.default_rng([seed, number])):
             mirrored = torch.rand(len(cuts), 1, 1, 1, 1) < 0.5
             cuts = torch.where(mirrored, cuts.flip(4), cuts)
             brighter = 1 + 0.05 * torch.randn(len(cuts), 1, 1, 1, 1)
@@ -145,7 +135,8 @@ def main() -> None:
     a = parser.parse_args()
     torch.set_num_threads(1)
     with stops_on_interrupt():
-        fit(a.extracts, a.films, a.output, epochs=a.epochs, goes_on=a.goes_on, peak=a.peak, seed=a.seed)
+        tracks = tracks_of(a.extracts, a.films)
+        fit(tracks, a.output, epochs=a.epochs, goes_on=a.goes_on, peak=a.peak, seed=a.seed)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fits the reader of happenings on tracks of simulated films, after `fit`, `extracts`, `fit_scene` and `fit_namer`.
+"""Fits the reader of happenings on tracks of simulated films, after `fit`, `extracts`, `fit_moves` and `fit_namer`.
 
     python -m langit.evaluation.observation.fit_reader extracts/
     python -m langit.evaluation.observation.fit_reader extracts/ --member 1

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 
 from langit.evaluation.observation.council import Council
-from langit.evaluation.observation.extracts import Extract
+from langit.evaluation.observation.extracts import read_with_heights
 from langit.evaluation.observation.fitting import Course, add_course, fit_network, shuffled, stops_on_interrupt
 from langit.evaluation.observation.namer import usual_height
 from langit.evaluation.observation.segmenter import SEEN_SHAPES
@@ -30,46 +29,33 @@ from langit.simulator.world import SIZES
 HELD = 12  # one of so many films is held out
 FEWEST_PIXELS = 40.0
 
+Tracks = tuple[Tensor, Tensor, Tensor]
+"""Numbers, logs of sizes as they look, and the film of every track."""
 
-def tracks_of(extracts: Path, films: Path) -> tuple[Tensor, Tensor, Tensor]:
-    """Numbers, logs of sizes as they look, and the film of every track."""
+
+def tracks_of(extracts: Path, films: Path) -> Tracks:
     rng = np.random.default_rng(0)
     numbers, logs, film_of = [], [], []
-    count = 0
-    for path in sorted(extracts.glob("*.extracts")):
-        heights = [
-            float(np.median(film.scene.camera.positions[:, 2]))
-            for film in pickle.loads((films / f"{path.stem}.films").read_bytes())
-        ]
-        for one, height in zip(map(Extract.kept, pickle.loads(path.read_bytes())), heights, strict=True):
-            count += 1
-            usual = float(usual_height(np.array(height, np.float32)))
-            for thing, of_patches, chain in zip(one.thing_of, one.numbers, one.chains, strict=True):
-                told = None if thing < 0 else one.facts.things[thing]
-                if told is None or told.is_prop or max(patch.area for patch in chain) < FEWEST_PIXELS:
-                    continue
-                shapes = np.eye(len(SEEN_SHAPES))[SEEN_SHAPES.index(told.shape)]
-                sure = rng.uniform(0.7, 1.0)
-                shapes = sure * shapes + (1 - sure) * rng.dirichlet(np.ones(len(SEEN_SHAPES)))
-                numbers.append(numbers_of(of_patches, shapes))
-                logs.append(math.log(SIZES[told.size] * usual / height / 0.8))
-                film_of.append(count)
+    for film, (one, height) in enumerate(read_with_heights(extracts, films)):
+        usual = float(usual_height(np.array(height, np.float32)))
+        for thing, of_patches, chain in zip(one.thing_of, one.numbers, one.chains, strict=True):
+            told = None if thing < 0 else one.facts.things[thing]
+            if told is None or told.is_prop or max(patch.area for patch in chain) < FEWEST_PIXELS:
+                continue
+            shapes = np.eye(len(SEEN_SHAPES))[SEEN_SHAPES.index(told.shape)]
+            sure = rng.uniform(0.7, 1.0)
+            shapes = sure * shapes + (1 - sure) * rng.dirichlet(np.ones(len(SEEN_SHAPES)))
+            numbers.append(numbers_of(of_patches, shapes))
+            logs.append(math.log(SIZES[told.size] * usual / height / 0.8))
+            film_of.append(film)
     return torch.from_numpy(np.stack(numbers)), torch.tensor(logs), torch.tensor(film_of)
 
 
 def fit(
-    extracts: Path,
-    films: Path,
-    path: Path,
-    *,
-    epochs: int,
-    goes_on: bool,
-    size: int = 64,
-    peak: float = 3e-3,
-    seed: int = 0,
+    tracks: Tracks, path: Path, *, epochs: int, goes_on: bool, size: int = 64, peak: float = 3e-3, seed: int = 0
 ) -> None:
     torch.manual_seed(seed)
-    numbers, logs, film_of = tracks_of(extracts, films)
+    numbers, logs, film_of = tracks
     known, held = (film_of % HELD != 0).nonzero()[:, 0], (film_of % HELD == 0).nonzero()[:, 0]
     network = Council(Measurer, MEMBERS)
     course = Course(epochs, len(known) // size, peak, decay=0.02, seed=seed, goes_on=goes_on)
@@ -95,7 +81,8 @@ def main() -> None:
     a = parser.parse_args()
     torch.set_num_threads(1)
     with stops_on_interrupt():
-        fit(a.extracts, a.films, a.output, epochs=a.epochs, goes_on=a.goes_on, peak=a.peak, seed=a.seed)
+        tracks = tracks_of(a.extracts, a.films)
+        fit(tracks, a.output, epochs=a.epochs, goes_on=a.goes_on, peak=a.peak, seed=a.seed)
 
 
 if __name__ == "__main__":

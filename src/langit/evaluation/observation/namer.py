@@ -36,6 +36,8 @@ USUAL_HEIGHTS = (0.8, 2.0, 4.9)
 """Metres of a camera at a low angle, at eye level and at a high angle. A picture does not tell how high the camera is, so
 size is what it looks to be from a camera of the usual height."""
 WEIGHTS = "namer.safetensors"
+METAL_WEIGHTS = "metal.safetensors"
+METAL = MATERIALS.index("metal")
 
 Named = dict[str, NDArray[np.float64]]
 """Probabilities of each of `NAMES`."""
@@ -109,14 +111,35 @@ def name_cuts(cuts: Sequence[Tensor], numbers: Sequence[Tensor]) -> list[tuple[N
         padded[row, : len(cut)], beside[row, : len(cut)], there[row, : len(cut)] = cut, number, True
     with torch.inference_mode():
         together, alone = _network()(padded, beside, there)
+        metal = metal_logits(_network(METAL_WEIGHTS)(padded, beside, there)[0]).sigmoid().double()
     shapes = alone[..., : NAMES["shape"]].argmax(-1).numpy()
-    return [(named(row), of_cuts) for row, of_cuts in zip(together, shapes, strict=True)]
+    return [
+        (with_metal(named(row), one), of_cuts)
+        for row, one, of_cuts in zip(together, metal.tolist(), shapes, strict=True)
+    ]
 
 
 def named(logits: Tensor) -> Named:
     """Logits (sum of NAMES,) as probabilities."""
     parts = logits.split(list(NAMES.values()), -1)
     return {each: part.softmax(-1).double().numpy() for each, part in zip(NAMES, parts, strict=True)}
+
+
+def metal_logits(logits: Tensor) -> Tensor:
+    """Logits (..., sum of NAMES) as the log odds (...) of metal against all that is not."""
+    materials = logits.split(list(NAMES.values()), -1)[list(NAMES).index("material")]
+    others = [k for k in range(len(MATERIALS)) if k != METAL]
+    odds: Tensor = materials[..., METAL] - materials[..., others].logsumexp(-1)
+    return odds
+
+
+def with_metal(told: Named, chance: float) -> Named:
+    """With the mean of both chances of metal."""
+    material = told["material"].copy()
+    both = (material[METAL] + chance) / 2
+    material *= (1 - both) / max(1 - material[METAL], 1e-9)
+    material[METAL] = both
+    return {**told, "material": material}
 
 
 def spread(count: int, most: int) -> NDArray[np.int64]:
@@ -188,8 +211,8 @@ def tell_changes(chain: list[Patch], cuts: Tensor) -> None:
 
 
 @functools.cache
-def _network() -> Namer:
+def _network(weights: str = WEIGHTS) -> Namer:
     network = Namer()
-    stored = load((files(__package__) / WEIGHTS).read_bytes())
+    stored = load((files(__package__) / weights).read_bytes())
     network.load_state_dict({key: value.float() for key, value in stored.items()}, strict=False)
     return network.requires_grad_(False).eval()

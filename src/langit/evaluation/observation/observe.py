@@ -50,7 +50,7 @@ def observe(frames: Frames, fps: float) -> Observation:
         camera_move=backdrop.camera_move,
         background_motion=background_motion(backdrop),
         light_time=backdrop.light_time,
-        light_side=light_side(seen, evidence, chains),
+        light_side=light_side(seen),
         ground=backdrop.ground,
         horizon=np.clip(backdrop.horizon, 0, 1),
         background=backdrop.colours,

@@ -1,6 +1,6 @@
 """What each editing verb costs beside generating the frames that it makes anew, as a ratio of CPU time in one run.
 
-    python benchmarks/editing_cost.py [--model embedded] [--runs 5] [--only extend loop]
+    python benchmarks/editing_cost.py [--model embedded] [--runs 5] [--seed 1] [--only extend loop]
 
 Each verb makes `SECONDS` of frames of a clip that langit made before (read from its file, as other footage is); beside it the
 same number of frames of the same size is generated from the same prompt with the same course. The two take turns and the
@@ -30,10 +30,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=1, help="of clips and edits; some are cast more than once")
     parser.add_argument("--only", nargs="*", default=[])
     options = parser.parse_args()
     torch.set_num_threads(1)
-    course = Course(options.model, seed=1)
+    course = Course(options.model, seed=options.seed)
     native = course.bundle().config.native
     course.bundle().hash()
     wide = (native.width * 3 // 2, native.height)

@@ -35,6 +35,8 @@ CASTS = 0x5EE7C4
 """A clip's cast has noise of its own: that of its seed with these bits turned."""
 CASTINGS, OTHER_CASTING = 8, 0x9E37
 """How often a clip is cast where something is amiss in its cast, and how far apart the seeds are."""
+KNOWN_CASTINGS = 3
+"""How often one is of which frames are known: these say more than the prompt."""
 OTHER_SCENE = 0x9E3779B1
 """How far apart the seeds of a clip's scenes are."""
 LOOKING = 6
@@ -80,15 +82,17 @@ def make_casts(
     from_words = [
         one.start == 1 and not one.mask.any() for one, of_clip in zip(held, by_clip, strict=True) for _ in of_clip
     ]
+    knowing = _knowing(sight, rows)
     best, least = [torch.zeros(0)] * len(scenes), [math.inf] * len(scenes)
     for attempt in range(CASTINGS):
         seeds = [(seed + attempt * OTHER_CASTING) % NUM_SEEDS for seed in first_seeds]
-        made = _made(bundle, rows, seeds, prompts, governs, sight, begun, min(1.0 + attempt, INSISTING))
+        guidance = _guidance(bundle, attempt, knowing)
+        made = _made(bundle, rows, seeds, prompts, governs, sight, begun, guidance)
         for which, cast in enumerate(made.split([scene.frames * ROWS for scene in scenes])):
             wrong = amiss(scenes[which].prompt, bundle.casting.things_of(cast), from_words[which])
             if wrong < least[which]:
                 best[which], least[which] = cast, wrong
-        if not any(least):
+        if not any(least) or (attempt + 1 == KNOWN_CASTINGS and bool(knowing.all())):
             break
     return list(torch.cat(best).split(lengths))
 
@@ -139,6 +143,13 @@ def _knowing(sight: Sight, layout: Layout) -> Tensor:
     return layout.spread(torch.tensor(known, device=sight.bands.device))
 
 
+def _guidance(bundle: Bundle, attempt: int, knowing: Tensor) -> Tensor:
+    """(N,): how far rows are led towards the prompt, farther with every attempt; where frames are known that would be away from
+    them, so there it begins with the third."""
+    usual = min(1.0 + attempt, INSISTING) * bundle.config.sampling.cast_guidance
+    return torch.where(knowing, max(1.0, float(attempt)), usual)
+
+
 def amiss(prompt: str, things: Sequence[frozenset[int]], from_words: bool) -> int:
     """How much is wrong with a cast, given the names of its things: colours and kinds that the prompt names and it lacks, or has in
     other things than the prompt; and, in clips that are made `from_words` alone, things of which the prompt names nothing, or that
@@ -177,13 +188,12 @@ def _made(
     governs: Bounds | None,
     sight: Sight,
     known: Sequence[Tensor],
-    insists: float,
+    guidance: Tensor,
 ) -> Tensor:
     """The casts of clips as rows (N, CAST), made from noise as pictures are, and kept where things are seen.
 
     Of each clip so much is `known`: its first rows (n, CAST), and what is in `sight`. `governs` are the bounds of the rows that
-    each prompt governs. Guidance leads towards the prompt, `insists` times as far as usual; where frames are known it would lead
-    away from them.
+    each prompt governs, `guidance` (N,) how far each row is led towards its prompt.
     """
     sampling, caster = bundle.config.sampling, bundle.cast
     assert caster is not None
@@ -200,7 +210,7 @@ def _made(
     denoise = guided(
         denoiser(bundle, layout, prompts, governs, looking(seen), caster),
         denoiser(bundle, layout, negatives, None, looking(torch.zeros_like(seen)), caster),
-        insists * torch.where(_knowing(sight, layout), 1.0, sampling.cast_guidance),
+        guidance,
         sampling.cast_interval,
     )
     assert bundle.casting is not None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from langit.casts import CASTINGS, INSISTING, amiss, scenes_of
+from langit.casts import CASTINGS, INSISTING, _guidance, amiss, scenes_of
 from langit.catalog import load_bundle
 from langit.conditioning import CastCondition, FramesCondition, SourceCondition, Span, SpansCondition
 from langit.conditioning.cast import CAST, NUM_NAMES, ROWS
@@ -305,12 +305,12 @@ def test_a_cast_that_lacks_what_the_prompt_names_is_made_again(runs, monkeypatch
     bundle, casts, insisted = load_bundle(runs / "both"), [], []
     length = 3 * ROWS
 
-    def made(bundle, layout, seeds, prompts, governs, sight, known, insists):
+    def made(bundle, layout, seeds, prompts, governs, sight, known, guidance):
         rows = torch.zeros(length, CAST)
         rows[::ROWS, wanted[len(casts)]] = 3.0
         rows[:, -1] = len(casts)
         casts.append(seeds)
-        insisted.append(insists)
+        insisted.append(float(guidance.max()) / bundle.config.sampling.cast_guidance)
         return rows
 
     monkeypatch.setattr("langit.casts._made", made)
@@ -325,6 +325,15 @@ def test_a_cast_that_lacks_what_the_prompt_names_is_made_again(runs, monkeypatch
     assert rows_of(bundle, p)[0, -1] == 1
     assert len(casts) == CASTINGS
     assert insisted[-1] == INSISTING
+
+
+def test_what_is_seen_is_insisted_on_less(runs):
+    """Where frames are known: not before the third time."""
+    bundle, knowing = load_bundle(runs / "both"), torch.tensor([True, False])
+    usual = bundle.config.sampling.cast_guidance
+    told = [_guidance(bundle, attempt, knowing).tolist() for attempt in range(4)]
+    assert [known for known, _ in told] == [1, 1, 2, 3]
+    assert [words for _, words in told] == [usual, 2 * usual, 3 * usual, 4 * usual]
 
 
 def test_cards_that_name_other_things_are_scenes_of_their_own():

@@ -18,7 +18,7 @@ from langit.conditioning import Held
 from langit.conditioning.cast import CAST, ROWS, THINGS, Cast, cast_layout, settled
 from langit.conditioning.channels import Beside, noisy_channels
 from langit.conditioning.drawing import sketch
-from langit.conditioning.drift import anchored, drift_of
+from langit.conditioning.drift import drift_of
 from langit.conditioning.glance import behind, looked_up
 from langit.conditioning.onward import led_on
 from langit.conditioning.tracing import traced, traced_rows
@@ -168,16 +168,15 @@ def amiss(prompt: str, things: Sequence[frozenset[int]], from_words: bool) -> in
     return lacking * (THINGS + 1) + unasked + again
 
 
-def sketched(bundle: Bundle, casts: Sequence[Cast | Turning], layout: Layout) -> tuple[Beside, Layout]:
-    """The sketches of clips with these casts, and their patches where these follow the camera."""
+def sketched(bundle: Bundle, casts: Sequence[Cast | Turning], layout: Layout) -> tuple[Beside, Tensor]:
+    """The sketches of clips with these casts, and how far the camera carries their patches (N, 2)."""
     _, rows, columns = bundle.config.patch
     sketches = [
         sketch(cast, grid.y * rows, grid.x * columns, bundle.tokenizer, bundle.config.patch)
         for cast, grid in zip(casts, layout.grids, strict=True)
     ]
     drawn, cells = torch.cat(sketches).to(bundle.device), rows * columns
-    drift = drift_of(drawn, cells)
-    return Beside(noisy_channels(drawn, drawn.new_zeros(len(drawn)), cells)), anchored(layout, drift, rows)
+    return Beside(noisy_channels(drawn, drawn.new_zeros(len(drawn)), cells)), drift_of(drawn, cells)
 
 
 def _made(

@@ -27,6 +27,7 @@ from langit.catalog import EMBEDDED, Bundle, load
 from langit.conditioning import FramesCondition, Held, Known, Passage, TurnCondition
 from langit.conditioning.cast import CAST, ROWS, Cast, CastCondition
 from langit.conditioning.channels import Beside, known_frame_channels, known_frames, noisy_channels
+from langit.conditioning.drift import anchored
 from langit.conditioning.finishing import finished
 from langit.conditioning.passages import CONTEXT_GROUPS, Window, windows_of
 from langit.conditioning.turning import Turning, turned
@@ -150,14 +151,13 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
     entering = _enter(bundle, plans)
     held, layout, levels = entering.held, entering.layout, entering.levels
     prompts, governs = governed([p.prompt for p in plans], held, layout.grids)
-    beside = _beside(bundle, plans)
+    beside, parted = _beside(bundle, plans), layout
     if bundle.cast is not None:
         casts = [cast_of(bundle, p) for p in with_casts(bundle, plans)]
-        beside, layout = sketched(bundle, casts, layout)
-    parted = layout
-    if bundle.cast is not None:  # scenes see nothing of one another
-        scenes = scenes_by_clip([p.prompt for p in plans], held, layout)
+        beside, drift = sketched(bundle, casts, layout)
+        scenes = scenes_by_clip([p.prompt for p in plans], held, layout)  # which see nothing of one another
         parted = layout.parted([[scene.frames for scene in of_clip] for of_clip in scenes])
+        layout, parted = (anchored(one, drift, config.patch[1]) for one in (layout, parted))
     denoise = guided(
         denoiser(bundle, parted, prompts, governs, beside, bundle.quick if quick else None),
         unguided(bundle, layout, held, beside),

@@ -250,7 +250,7 @@ class _PassageLatents:
     def __iter__(self) -> Iterator[Tensor]:
         before = self.passage.before
         if before is not None:
-            self.casts += [None] * (1 + before.groups.shape[1])
+            self.casts += self._casts_of(before)
             yield self._picture(before.picture)
             yield from self._told(before.groups)
         if self.passage.after is not None and self.passage.before is None:
@@ -297,6 +297,12 @@ class _PassageLatents:
         if self.bundle.cast is None:
             return latents[:, made], [None] * (made.stop - made.start)
         return latents[:, made], cast_of(self.bundle, p).frames[made]
+
+    def _casts_of(self, known: Known) -> Sequence[Cast | Turning | None]:
+        """Of what is known: some of its frames may not have been shown yet."""
+        if known.cast is None or self.bundle.casting is None:
+            return [None] * (1 + known.groups.shape[1])
+        return self.bundle.casting.decode(known.cast).frames
 
     def _on_step(self, number: int, done: int, of: int) -> None:
         if self.on_step is not None:

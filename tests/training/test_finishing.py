@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from langit.catalog import load_bundle
+from langit.conditioning import Passage
 from langit.conditioning.finishing import Finish
-from langit.generate import generate_all, stream
+from langit.generate import generate_all, make_passage, stream
 from langit.planning import Request, plan
 from langit.training import CorpusConfig, FinishTraining, OptimizerConfig, load_recipe, train, train_finish
 from langit.training.finishing import FinishCorpus, draw_lesson, losses
@@ -133,6 +134,28 @@ def test_a_long_clip_is_finished_throughout(trained, monkeypatch):
     p = plan(bundle, Request("a red ball", frames=60, steps=1, seed=1))
     assert len(list(stream(bundle, p))) == 60
     assert sum(seen) >= 60
+
+
+def test_frames_that_were_made_but_not_shown_are_finished_by_whoever_goes_on(trained, monkeypatch):
+    bundle, seen = load_bundle(trained), []
+    making = stream(bundle, plan(bundle, Request("a red ball", frames=8, steps=1, seed=1)))
+    while True:
+        try:
+            next(making)
+        except StopIteration as done:
+            known = done.value
+            break
+    assert known.unshown == 1
+    assert known.cast is not None
+
+    def noted(network, frames, cast):
+        seen.append(len(frames))
+        return frames
+
+    monkeypatch.setattr("langit.generate.finished", noted)
+    p = plan(bundle, Request("a red ball", frames=9, steps=1, seed=1))
+    assert len(list(make_passage(bundle, p, Passage(5, known)))) == 5
+    assert seen == [1, 4, 4]  # the picture, what was made before, what is new
 
 
 def test_the_recipe_is_whole():

@@ -9,6 +9,7 @@ import re
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -447,39 +448,17 @@ def train(
             if not console.is_terminal and told.step % 50 == 0:
                 console.print(bar.tasks[0].fields["told"], told.step, markup=False)
 
-        if isinstance(config, TokenizerTraining):
-            done = train_tokenizer(
-                config,
-                output,
-                corpus_folder=corpus,
-                workers=workers,
-                device=device,
-                processes=processes,
-                on_step=on_step,
-                stop_after=stop_after,
-            )
-        elif isinstance(config, FinishTraining):
-            done = train_finish(
-                config,
-                output,
-                corpus_folder=corpus,
-                workers=workers,
-                device=device,
-                processes=processes,
-                on_step=on_step,
-                stop_after=stop_after,
-            )
-        else:
-            done = train_generator(
-                config,
-                output,
-                corpus_folder=corpus,
-                workers=workers,
-                device=device,
-                processes=processes,
-                on_step=on_step,
-                stop_after=stop_after,
-            )
+        trainers: dict[type, Callable[..., int]] = {TokenizerTraining: train_tokenizer, FinishTraining: train_finish}
+        done = trainers.get(type(config), train_generator)(
+            config,
+            output,
+            corpus_folder=corpus,
+            workers=workers,
+            device=device,
+            processes=processes,
+            on_step=on_step,
+            stop_after=stop_after,
+        )
     if done < config.steps:
         console.print(f"Stopped after step {done} of {config.steps}; the same command goes on from there.")
     elif isinstance(config, TokenizerTraining):

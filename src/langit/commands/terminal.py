@@ -7,14 +7,14 @@ import re
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from langit.types import InputError
-
 console = Console(stderr=False, highlight=False, soft_wrap=True)
 complaints = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def parse_size(size: str | None) -> tuple[int, int] | None:
     """ "64x48" -> (64, 48); `InputError` for anything else."""
+    from langit.types import InputError  # imported here, since it takes numpy, and --help does not
+
     if size is None:
         return None
     sides = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", size, re.IGNORECASE)

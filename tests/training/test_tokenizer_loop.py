@@ -263,7 +263,7 @@ def test_the_command_trains_it_and_a_generator_takes_it(trained_tokenizer, clips
 def test_a_tokenizer_is_told_from_a_model(trained_tokenizer, tmp_path):
     with pytest.raises(InputError, match="is a tokenizer, not a model"):
         load_bundle(trained_tokenizer)
-    with pytest.raises(InputError, match=r"is a tokenizer's recipe; train it with langit\.train_tokenizer"):
+    with pytest.raises(InputError, match=r"no recipe of a generator; train a tokenizer with langit\.train_tokenizer"):
         train(tiny(), tmp_path)
 
 

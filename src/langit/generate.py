@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from langit.casts import Casting, make_casts, scenes_by_clip, sketched
+from langit.casts import Casting, make_casts, sketched
 from langit.catalog import EMBEDDED, Bundle, load
 from langit.conditioning import FramesCondition, Held, Known, Passage, TurnCondition
 from langit.conditioning.cast import CAST, ROWS, Cast, CastCondition
@@ -151,15 +151,13 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
     entering = _enter(bundle, plans)
     held, layout, levels = entering.held, entering.layout, entering.levels
     prompts, governs = governed([p.prompt for p in plans], held, layout.grids)
-    beside, parted = _beside(bundle, plans), layout
+    beside = _beside(bundle, plans)
     if bundle.cast is not None:
         casts = [cast_of(bundle, p) for p in with_casts(bundle, plans)]
         beside, drift = sketched(bundle, casts, layout)
-        scenes = scenes_by_clip([p.prompt for p in plans], held, layout)  # which see nothing of one another
-        parted = layout.parted([[scene.frames for scene in of_clip] for of_clip in scenes])
-        layout, parted = (anchored(one, drift, config.patch[1]) for one in (layout, parted))
+        layout = anchored(layout, drift, config.patch[1])
     denoise = guided(
-        denoiser(bundle, parted, prompts, governs, beside, bundle.quick if quick else None),
+        denoiser(bundle, layout, prompts, governs, beside, bundle.quick if quick else None),
         unguided(bundle, layout, held, beside),
         first.guidance,
         config.sampling.guidance_interval,

@@ -43,11 +43,6 @@ class Layout:
         bounds = bounds_of([grid.num_patches for grid in grids])
         return Layout(tuple(grids), bounds, self.positions[patches], self.places[patches])
 
-    def parted(self, frames: Sequence[Sequence[int]]) -> Layout:
-        """The same patches as clips of their own that do not see each other, of so many patch frames each."""
-        grids = [replace(grid, t=t) for grid, parts in zip(self.grids, frames, strict=True) for t in parts]
-        return layout_of(grids).to(self.positions.device)
-
     def spread(self, per_clip: Tensor) -> Tensor:
         """One value per clip (B, ...) -> one per patch (N, ...)."""
         counts = torch.tensor([end - start for start, end in pairwise(self.bounds)], device=per_clip.device)

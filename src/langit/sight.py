@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, pairwise
 
 import torch
 import torch.nn.functional as F
@@ -32,21 +31,15 @@ class Sight:
     bands: Tensor  # (f, BANDS, 3): colours of the backdrop, NaN where they are not known
 
 
-def sight_of(
-    bundle: Bundle, held: Sequence[Held], layout: Layout, shown: Tensor, scenes: Sequence[Sequence[int]]
-) -> Sight:
-    """Of clips of which so much is `held`; `shown` (N, (C + 1) * cells) is known of their pictures, of which `layout` is.
-
-    Their `scenes` of so many latent frames have backdrops of their own.
-    """
+def sight_of(bundle: Bundle, held: Sequence[Held], layout: Layout, shown: Tensor) -> Sight:
+    """Of clips of which so much is `held`; `shown` (N, (C + 1) * cells) is known of their pictures, of which `layout` is."""
     assert bundle.glance is not None
     seen, _ = bundle.glance(shown, layout)
     traces, bands = [], []
-    for one, grid, of_clip in zip(held, layout.grids, scenes, strict=True):
+    for one, grid in zip(held, layout.grids, strict=True):
         whole = _shown(bundle, one, grid)
         traces.append(_traces(bundle, whole, grid))
-        for start, stop in pairwise((0, *accumulate(of_clip))):
-            bands.append(_bands(bundle, [some for some in whole if start <= some.at < stop], start, stop))
+        bands.append(_bands(bundle, whole, grid.t))
     return Sight(seen, all_traces(traces), torch.cat(bands))
 
 
@@ -97,13 +90,13 @@ def _traces(bundle: Bundle, shown: Sequence[Shown], grid: Grid) -> Traces:
     return traces
 
 
-def _bands(bundle: Bundle, shown: Sequence[Shown], start: int, stop: int) -> Tensor:
-    """(frames, BANDS, 3) of latent frames `start` up to `stop`: the middle colours, from top to bottom, of the first and of the
-    last that is shown, and between them from one to the other; NaN where there is none."""
+def _bands(bundle: Bundle, shown: Sequence[Shown], frames: int) -> Tensor:
+    """(frames, BANDS, 3) of as many latent frames: the middle colours, from top to bottom, of the first and of the last that is
+    shown, and between them from one to the other; NaN where there is none."""
     if not shown:
-        return torch.full((stop - start, BANDS, 3), math.nan, device=bundle.device)
+        return torch.full((frames, BANDS, 3), math.nan, device=bundle.device)
     begin, end = shown[0], shown[-1]
-    along = (torch.arange(start, stop) - begin.at) / max(1, end.at - begin.at)
+    along = (torch.arange(frames) - begin.at) / max(1, end.at - begin.at)
     bands = _bands_of(begin.frames[-1]).lerp(_bands_of(end.frames[0]), along.clamp(0, 1)[:, None, None])
     return bands.to(bundle.device)
 

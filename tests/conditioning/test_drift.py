@@ -40,19 +40,6 @@ def test_a_point_is_followed_through_places_that_move_unlike():
         torch.testing.assert_close(first[frame][inside], (x / 1.1**frame)[inside], atol=0.02, rtol=0)
 
 
-def test_each_scene_of_a_clip_has_a_camera_of_its_own():
-    """What was carried in the scene before does not count in the next one, whose places are those of a clip."""
-    whole, parts = layout_of([Grid(5, 4, 6)]), [Grid(3, 4, 6), Grid(2, 4, 6)]
-    drift = torch.zeros(whole.num_patches, 2)
-    drift[24:, 1] = -1.0
-    told = anchored(whole.parted([[3, 2]]), drift, 2)
-    alone = anchored(layout_of(parts), drift, 2)
-    assert told.grids == tuple(parts)
-    assert torch.equal(told.positions, alone.positions)
-    assert torch.equal(told.places, alone.places)
-    assert not torch.equal(told.positions, anchored(whole, drift, 2).positions)
-
-
 def test_a_sketch_tells_drift_last_and_a_patch_has_the_mean_of_its_cells():
     sketch = torch.randn(5, 7 * 4)
     cells = sketch.view(5, 7, 4)[:, -DRIFT:]

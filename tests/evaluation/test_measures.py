@@ -28,7 +28,7 @@ from langit.evaluation.statistics import Reading
 from langit.evaluation.violations import KINDS, make_pair
 from langit.simulator.camera import project
 
-FORM = Form(height=64, width=64, frames=33, fps=8.0, max_frames=65, given=5)
+FORM = Form(height=64, width=64, frames=33, fps=8.0, max_frames=65, given=5, stride=4)
 
 
 @cache

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from langit.casts import CASTINGS, INSISTING, _guidance, amiss, scenes_of
+from langit.casts import CASTINGS, INSISTING, _Begun, _guidance, _Making, amiss
 from langit.catalog import load_bundle
 from langit.conditioning import CastCondition, FramesCondition, SourceCondition, Span, SpansCondition
 from langit.conditioning.cast import CAST, NUM_NAMES, ROWS
@@ -300,66 +300,68 @@ def test_a_cast_that_is_known_stays_as_it_is(runs):
     assert torch.equal(sample(bundle, [begun])[0], sample(bundle, [whole])[0])
 
 
-def test_a_cast_that_lacks_what_the_prompt_names_is_made_again(runs, monkeypatch):
-    """The prompt being insisted on, and up to so many times; the one that lacks least is taken, and the first of equals."""
-    bundle, casts, insisted = load_bundle(runs / "both"), [], []
-    length = 3 * ROWS
+def test_a_cast_that_lacks_what_the_prompt_names_is_begun_again(runs, monkeypatch):
+    """The prompt being insisted on, and up to so many times; the one that lacks least is finished, and the first of equals."""
+    bundle, begun, insisted, finished = load_bundle(runs / "both"), [], [], []
+    length, usual = 3 * ROWS, bundle.config.sampling.cast_guidance
 
-    def made(bundle, layout, seeds, prompts, governs, sight, known, guidance):
+    def begin(self, seeds, guidance):
         rows = torch.zeros(length, CAST)
-        rows[::ROWS, wanted[len(casts)]] = 3.0
-        rows[:, -1] = len(casts)
-        casts.append(seeds)
-        insisted.append(float(guidance.max()) / bundle.config.sampling.cast_guidance)
-        return rows
+        rows[::ROWS, wanted[len(begun)]] = 3.0
+        rows[:, -1] = len(begun)
+        begun.append(seeds[0])
+        insisted.append(float(guidance.max()) / usual)
+        return _Begun(rows, rows)
 
-    monkeypatch.setattr("langit.casts._made", made)
+    def finish(self, best, guidance):
+        finished.append(float(guidance.max()))
+        return best.foreseen
+
+    monkeypatch.setattr(_Making, "begin", begin)
+    monkeypatch.setattr(_Making, "finish", finish)
     p = plan(bundle, Request("a red ball", frames=9, steps=1, seed=1))
     red, blue, ball, cube = (NAMES.index(name) for name in ("red", "blue", "ball", "cube"))
     wanted = [[red, cube], [red, ball], [red, ball]]
     assert rows_of(bundle, p)[0, -1] == 1
-    assert len(casts) == len({seeds[0] for seeds in casts}) == 2
+    assert len(begun) == len(set(begun)) == 2
     assert insisted == [1, 2]
-    casts.clear()
+    assert finished == [usual]
+    begun.clear()
     wanted = [[blue, cube], *[[red, cube]] * (CASTINGS - 2), [blue, cube]]
     assert rows_of(bundle, p)[0, -1] == 1
-    assert len(casts) == CASTINGS
+    assert len(begun) == CASTINGS
     assert insisted[-1] == INSISTING
+
+
+def test_who_is_in_a_cast_is_who_was_foreseen(runs):
+    """After its first steps a cast has the names that it ends with; where its things go is still open."""
+    bundle, seen = load_bundle(runs / "both"), []
+    torch.manual_seed(0)
+    with torch.no_grad():
+        bundle.cast.patch_out.weight.normal_(std=0.3)
+        bundle.cast.patch_out.bias[[NAMES.index("red"), NAMES.index("ball")]] = 3.0
+    p = plan(bundle, Request("a red ball", frames=9, steps=1, seed=1))
+    finish = _Making.finish
+
+    def noted(self, begun, guidance):
+        seen.append(self.settled(begun.foreseen))
+        return finish(self, begun, guidance)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_Making, "finish", noted)
+        rows = rows_of(bundle, p)
+    things = [row for row in range(len(rows)) if row % ROWS != ROWS - 1]
+    assert seen[0][things, :NUM_NAMES].any()
+    torch.testing.assert_close(rows[things, :NUM_NAMES], seen[0][things, :NUM_NAMES])
+    assert not torch.allclose(rows[things, NUM_NAMES:], seen[0][things, NUM_NAMES:], atol=1e-3)
 
 
 def test_what_is_seen_is_insisted_on_less(runs):
     """Where frames are known: not before the third time."""
-    bundle, knowing = load_bundle(runs / "both"), torch.tensor([True, False])
-    usual = bundle.config.sampling.cast_guidance
-    told = [_guidance(bundle, attempt, knowing).tolist() for attempt in range(4)]
-    assert [known for known, _ in told] == [1, 1, 2, 3]
-    assert [words for _, words in told] == [usual, 2 * usual, 3 * usual, 4 * usual]
-
-
-def test_cards_that_name_other_things_are_scenes_of_their_own():
-    ball, more = "a red ball rolls", "the red ball meets a blue cube"
-    told = scenes_of((ball, ball, more, "it is night", "a green cone falls"))
-    assert [scene.frames for scene in told] == [4, 1]
-    assert told[0].prompt == f"{ball} {more} it is night"
-    assert [scene.frames for scene in scenes_of((ball,) * 3)] == [3]
-
-
-def test_each_scene_has_a_cast_of_its_own(runs, monkeypatch):
-    """It is what it is alone, wherever it comes; what is known at the beginning of a clip is the first scene's."""
     bundle = load_bundle(runs / "both")
-    monkeypatch.setattr("langit.casts.amiss", lambda *given: 0)
-    torch.manual_seed(0)
-    with torch.no_grad():
-        bundle.cast.patch_out.weight.normal_(std=0.3)
-    cards = (Span(0, 5, "a red ball"), Span(5, 9, "a blue cube"))
-    both = plan(bundle, Request("", frames=9, steps=1, seed=1, conditions=(SpansCondition(cards),)))
-    rows = rows_of(bundle, both)
-    alone = plan(bundle, Request("a red ball", frames=5, steps=1, seed=1))
-    torch.testing.assert_close(rows[: 2 * ROWS], rows_of(bundle, alone))
-    known = rows[: 2 * ROWS] + 1
-    begun = rows_of(bundle, replace(both, conditions=(*both.conditions, CastCondition(known))))
-    torch.testing.assert_close(begun[: 2 * ROWS], known)
-    torch.testing.assert_close(begun[2 * ROWS :], rows[2 * ROWS :])
+    usual = bundle.config.sampling.cast_guidance
+    assert [_guidance(bundle, attempt, True) for attempt in range(4)] == [1, 1, 2, 3]
+    assert [_guidance(bundle, attempt, False) for attempt in range(4)] == [usual, 2 * usual, 3 * usual, 4 * usual]
 
 
 def test_what_is_amiss_with_a_cast():

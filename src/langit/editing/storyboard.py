@@ -32,8 +32,12 @@ from langit.editing.pieces import edit_of, frames_of
 from langit.editing.timeline import Gap, Kept, Piece
 from langit.media.record import SourceFile
 from langit.media.source import existing_file
-from langit.planning import legal_size
+from langit.planning import NUM_SEEDS, legal_size
+from langit.text.lexicon import names_in
 from langit.types import InputError
+
+OTHER_SCENE = 0x85EBCA6B
+"""How far apart the seeds of a board's scenes are."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,9 @@ def storyboard(
     options = {"board": _plain(made), "card": card, "base": base is not None}
     prompt = " | ".join(span.prompt for span in spans if span.prompt)
     record = record_of("storyboard", bundle, course, prompt, options, tuple(files))
-    pieces = _pieces(kept, spans, frames)
+    scenes = _scenes([span.prompt for span in spans]) if bundle.cast is not None else [0] * len(spans)
+    assert course.seed is not None, "a settled course"
+    pieces = _pieces(kept, spans, scenes, frames, course.seed)
     edit = edit_of(
         bundle, course, replace(record, prompt=spans[0].prompt), pieces, sources, size=(height, width), fps=fps
     )
@@ -220,18 +226,48 @@ def _kept(
     return kept, sources
 
 
-def _pieces(kept: Sequence[Placed], spans: Sequence[Span], frames: int) -> list[Piece]:
-    """What is kept in its places, and gaps that know the spans between."""
+def _scenes(prompts: Sequence[str]) -> list[int]:
+    """Which scene each card belongs to: where a prompt names other things than the scene did so far, another one begins.
+
+    A card that names some of these, or these and more, or none, goes on with them.
+    """
+    scenes: list[int] = []
+    named: frozenset[int] = frozenset()
+    for prompt in prompts:
+        names = names_in(prompt)
+        if not scenes:
+            scenes, named = [0], names
+        elif names <= named or named <= names:
+            scenes.append(scenes[-1])
+            named |= names
+        else:
+            scenes.append(scenes[-1] + 1)
+            named = names
+    return scenes
+
+
+def _pieces(
+    kept: Sequence[Placed], spans: Sequence[Span], scenes: Sequence[int], frames: int, seed: int
+) -> list[Piece]:
+    """What is kept in its places, and gaps that know the spans between; another scene is a gap of its own, with its own seed."""
+    cuts = [span.start for span, (before, scene) in zip(spans[1:], pairwise(scenes), strict=True) if scene != before]
     pieces: list[Piece] = []
     at = 0
     for start, stop, piece in [*kept, (frames, frames, None)]:
-        if start > at:
-            touched = [span for span in spans if span.start < start and span.stop > at]
-            pieces.append(Gap(start - at, tuple(Span(one.start - at, one.stop - at, one.prompt) for one in touched)))
+        for begin, end in pairwise([at, *(cut for cut in cuts if at < cut < start), start]):
+            if end > begin:
+                touched = [(span, scene) for span, scene in zip(spans, scenes, strict=True) if _meet(span, begin, end)]
+                own = tuple(Span(span.start - begin, span.stop - begin, span.prompt) for span, _ in touched)
+                scene_seed = (seed + touched[0][1] * OTHER_SCENE) % NUM_SEEDS
+                pieces.append(Gap(end - begin, own, scene_seed, opens=begin in cuts, closes=end in cuts))
         if piece is not None:
             pieces.append(piece)
         at = stop
     return pieces
+
+
+def _meet(span: Span, begin: int, end: int) -> bool:
+    return span.start < end and span.stop > begin
 
 
 def _card(number: int, told: dict[str, Any]) -> Card:

@@ -70,6 +70,8 @@ class Gap:
     around: Around | None = None  # what is known of the frames themselves
     over: Callable[[int, Frames], Frames] | None = None  # (index, frame as made) -> the frame as it is shown
     dissolves: bool = False  # whether what is known at its ends may lie over what is made
+    opens: bool = False  # another scene begins with it, which knows nothing of what comes before
+    closes: bool = False  # another scene begins after it
 
     @property
     def num_frames(self) -> int:
@@ -108,8 +110,12 @@ def play(
                 yield frame
             end = piece.end
             continue
+        if piece.opens:
+            recent.clear()
+            end = None
         before = end or _end_of(bundle, recent)
-        following = pieces[(index + 1) % len(pieces)] if closed or index + 1 < len(pieces) else None
+        goes_on = (closed or index + 1 < len(pieces)) and not piece.closes
+        following = pieces[(index + 1) % len(pieces)] if goes_on else None
         after, ahead = None, None
         if isinstance(following, Kept):
             ready = 1 if before is None else before.unshown

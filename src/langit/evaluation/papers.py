@@ -5,7 +5,7 @@
 | uniform, collision, parabola, occlusion | the prompt and the first frames (three, up to whole latents) | native |
 | fall, bounce | the prompt and the first frame | native |
 | static | the prompt | native |
-| extension | the prompt and the first frame, then the last frames of each window | several windows |
+| extension | the prompt and the first frame; the model goes on by itself from window to window | several windows |
 | pan | the prompt and the first half, in which the camera turns away | 2 native - 1 |
 | world | the prompt: those of `prompts`, dense and short, English and Indonesian | native |
 """
@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 
 from langit.catalog import Bundle
-from langit.conditioning import FramesCondition
+from langit.conditioning import FramesCondition, Passage
+from langit.conditioning.passages import windows_of
 from langit.evaluation.footage import Examined, Told, tell
 from langit.evaluation.prompts import Prompt, make_prompts
 from langit.evaluation.scenes import Length, make_scene
-from langit.generate import generate_all
+from langit.generate import generate_all, stream
 from langit.planning import Plan, Request, plan
 from langit.simulator.captions import caption
 from langit.simulator.facts import read_facts
@@ -63,13 +64,16 @@ class Form:
     fps: float
     max_frames: int
     given: int  # at least GIVEN, in whole latents
+    stride: int  # frames of a latent
 
     @classmethod
     def of(cls, bundle: Bundle) -> Form:
         native = bundle.config.native
         frames = min(legal_frames(bundle.tokenizer, native.frames), native.max_frames)
         given = legal_frames(bundle.tokenizer, GIVEN)
-        return cls(native.height, native.width, frames, native.fps, native.max_frames, given)
+        return cls(
+            native.height, native.width, frames, native.fps, native.max_frames, given, bundle.tokenizer.stride[0]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +115,8 @@ class Paper:
     def joins(self) -> tuple[int, ...]:
         if self.task != "extension":
             return ()
-        step = self.form.frames - self.form.given
-        return tuple(self.form.frames + window * step for window in range(WINDOWS - 1))
+        windows = windows_of(Passage(self.num_frames), self.form.stride, self.form.frames, self.form.max_frames)
+        return tuple(window.start + 1 + (window.head - 1) * self.form.stride for window in windows[1:])
 
     @cached_property
     def scene(self) -> Scene:
@@ -172,37 +176,24 @@ def set_papers(form: Form, count: int, seed: int) -> tuple[list[Paper], dict[str
     return papers + [Paper(task, number, seed, form) for task in able for number in range(count)], unable
 
 
-def answer(bundle: Bundle, papers: Sequence[Paper], on_step: Callable[[int, int], None] | None = None) -> list[Frames]:
-    """The clips that the model makes for papers of one task, all in one pack."""
-    task = papers[0].task
-    if task != "extension":
-        plans = [_plan(bundle, paper, paper.num_frames, _first(paper), 0) for paper in papers]
-        return [clip.video.frames for clip in generate_all(bundle, plans, on_step)]
-    made: list[Frames] = []
-    for window in range(WINDOWS):
-        given = [_first(paper) if not window else made[i][-paper.form.given :] for i, paper in enumerate(papers)]
-        plans = [_plan(bundle, p, p.form.frames, known, window) for p, known in zip(papers, given, strict=True)]
-        new = [clip.video.frames for clip in generate_all(bundle, plans, on_step)]
-        if not window:
-            made = new
-        else:
-            made = [np.concatenate([old, more[papers[0].form.given :]]) for old, more in zip(made, new, strict=True)]
-    return made
+def answer(bundle: Bundle, papers: Sequence[Paper]) -> list[Frames]:
+    """The clips that the model makes for papers of one task: in one pack, or longer ones window by window, as `langit generate`
+    makes them."""
+    plans = [_plan(bundle, paper) for paper in papers]
+    if papers[0].task == "extension":
+        return [np.stack(list(stream(bundle, p))) for p in plans]
+    return [clip.video.frames for clip in generate_all(bundle, plans)]
 
 
-def _first(paper: Paper) -> Frames:
-    return paper.rendered[0][: paper.given]
-
-
-def _plan(bundle: Bundle, paper: Paper, frames: int, given: Frames, window: int) -> Plan:
+def _plan(bundle: Bundle, paper: Paper) -> Plan:
+    given, form = paper.rendered[0][: paper.given], paper.form
     conditions = (FramesCondition(dict(enumerate(given))),) if len(given) else ()
-    form = paper.form
     request = Request(
         paper.prompt,
-        frames=frames,
+        frames=paper.num_frames,
         size=(form.width, form.height),
         fps=form.fps,
-        seed=(paper.clip_seed + window) % 2**32,
+        seed=paper.clip_seed,
         conditions=conditions,
     )
     return plan(bundle, request)

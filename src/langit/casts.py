@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
@@ -21,6 +21,7 @@ from langit.conditioning.drawing import sketch
 from langit.conditioning.drift import drift_of
 from langit.conditioning.glance import behind, looked_up
 from langit.conditioning.onward import led_on
+from langit.conditioning.solid import DEEP, depth_of_contact
 from langit.conditioning.tracing import Traces, traced, traced_rows
 from langit.conditioning.turning import Turning
 from langit.denoising import denoiser, governed, noise_of
@@ -35,11 +36,13 @@ CASTS = 0x5EE7C4
 """A clip's cast has noise of its own: that of its seed with these bits turned."""
 CASTINGS, OTHER_CASTING = 16, 0x9E37
 """How often a clip is cast where something is amiss in its cast, and how far apart the seeds are."""
-KNOWN_CASTINGS = 3
+KNOWN_CASTINGS = 4
 """How often one is of which frames are known: these say more than the prompt."""
 LOOKING = 6
 """Steps of sampling after which who is in a cast is decided, and things that are seen in known frames are where they are seen, and
 the others follow them."""
+FINISHED = 4
+"""How many casts of a clip are finished, at most, where things are in one another."""
 HANGS_BY = "a rod"
 """What comes along with a thing that swings, unasked."""
 INSISTING = 5.0
@@ -59,36 +62,88 @@ class Casting:
 def make_casts(
     bundle: Bundle, clips: Sequence[Casting], held: Sequence[Held], layout: Layout, shown: Tensor
 ) -> list[Tensor]:
-    """The casts of clips as rows, made unless they are known: of up to `CASTINGS` the first in which least is `amiss`.
+    """The casts of clips as rows, made unless they are known.
 
-    Who is in a cast is decided in its first steps, so of those that are made again and again only the best goes further, no longer
-    insisted on.
+    Who is in a cast is decided in its first steps, so one in which something is `amiss` is begun again, up to `CASTINGS` times in
+    all, and the best goes further, no longer insisted on. One whose things end up in one another is left for another, too.
     `shown` (N, (C + 1) * cells) is what is known of their pictures, of which `layout` is.
     """
     known, rows = [clip.known for clip in clips], cast_layout([grid.t for grid in layout.grids], bundle.device)
     lengths = [end - start for start, end in pairwise(rows.bounds)]
     if [len(one) for one in known] == lengths:
         return known
-    assert bundle.casting is not None
+    casting, device = bundle.casting, bundle.device
+    assert casting is not None
     making = _making(bundle, clips, held, layout, rows, shown)
     knowing = [not bool(bands.isnan().all()) for bands in making.sight.bands.split([grid.t for grid in layout.grids])]
-    tries = [KNOWN_CASTINGS if one else CASTINGS for one in knowing]
     told = [" ".join(dict.fromkeys(one.prompts or (clip.prompt,))) for clip, one in zip(clips, held, strict=True)]
     from_words = [one.start == 1 and not one.mask.any() for one in held]
-    best, least = [_Begun.nothing()] * len(clips), [math.inf] * len(clips)
-    for attempt in range(max(tries)):
-        seeds = [(clip.seed + attempt * OTHER_CASTING) % NUM_SEEDS for clip in clips]
-        guidance = torch.tensor([_guidance(bundle, attempt, one) for one in knowing], device=bundle.device)
-        begun = making.begin(seeds, rows.spread(guidance))
-        foreseen = making.settled(begun.foreseen).split(lengths)
-        for which, (one, cast) in enumerate(zip(begun.split(lengths), foreseen, strict=True)):
-            wrong = amiss(told[which], bundle.casting.things_of(cast), from_words[which])
-            if attempt < tries[which] and wrong < least[which]:
-                best[which], least[which] = one, wrong
-        if not any(wrong and attempt + 1 < most for wrong, most in zip(least, tries, strict=True)):
+    usual = rows.spread(torch.tensor([_guidance(bundle, 0, one) for one in knowing], device=device))
+    searches = [_Search(KNOWN_CASTINGS if one else CASTINGS) for one in knowing]
+    for _ in range(FINISHED):
+        for one in searches:
+            one.go_on()
+        while any(one.wants_another for one in searches):
+            seeds = [
+                (clip.seed + one.tried * OTHER_CASTING) % NUM_SEEDS for clip, one in zip(clips, searches, strict=True)
+            ]
+            led = [_guidance(bundle, one.failed, knows) for one, knows in zip(searches, knowing, strict=True)]
+            begun = making.begin(seeds, rows.spread(torch.tensor(led, device=device)))
+            foreseen = making.settled(begun.foreseen).split(lengths)
+            for which, (one, start, cast) in enumerate(zip(searches, begun.split(lengths), foreseen, strict=True)):
+                if one.wants_another:
+                    one.begin(start, amiss(told[which], casting.things_of(cast), from_words[which]))
+        made = making.finish(_Begun.joined([one.begun for one in searches]), usual)
+        for one, cast in zip(searches, made.split(lengths), strict=True):
+            if one.is_open:
+                one.finish(cast, depth_of_contact(casting.decode(cast)))
+        if not any(one.is_open for one in searches):
             break
-    usual = torch.tensor([_guidance(bundle, 0, one) for one in knowing], device=bundle.device)
-    return list(making.finish(_Begun.joined(best), rows.spread(usual)).split(lengths))
+    return [one.rows for one in searches]
+
+
+@dataclass
+class _Search:
+    """What was tried so far for the cast of one clip."""
+
+    tries: int  # how often it may be begun
+    tried: int = 0
+    failed: int = 0  # of these those in which something was amiss
+    begun: _Begun = field(default_factory=lambda: _Begun(torch.zeros(0, CAST), torch.zeros(0, CAST)))
+    wrong: float = math.inf  # how much is amiss with it
+    rows: Tensor = field(default_factory=lambda: torch.zeros(0, CAST))
+    faults: tuple[float, float] = (math.inf, math.inf)  # the same of these, and how far things are in one another
+    is_open: bool = True  # whether another is to be finished
+
+    @property
+    def wants_another(self) -> bool:
+        return self.is_open and self.wrong > 0 and self.tried < self.tries
+
+    def go_on(self) -> None:
+        """What was begun is behind us; the next one is to be begun."""
+        if self.is_open:
+            self.wrong = math.inf
+
+    def begin(self, begun: _Begun, wrong: int) -> None:
+        """One that was begun: kept where less is amiss with it than with those since the last that was finished."""
+        self.tried, self.failed = self.tried + 1, self.failed + (wrong > 0)
+        if wrong < self.wrong:
+            self.begun, self.wrong = begun, wrong
+
+    def finish(self, rows: Tensor, contact: float) -> None:
+        """One that was finished: kept where less is amiss, or as much and things are less in one another."""
+        faults = (self.wrong, contact)
+        if faults < self.faults:
+            self.rows, self.faults = rows, faults
+        self.is_open = self.faults[1] > DEEP and self.tried < self.tries
+
+
+def _guidance(bundle: Bundle, failed: int, knowing: bool) -> float:
+    """How far a cast is led towards the prompt, farther with every one before that failed; where frames are known (`knowing`) that
+    would be away from them, so there it begins with the third."""
+    if knowing:
+        return max(1.0, float(failed))
+    return min(1.0 + failed, INSISTING) * bundle.config.sampling.cast_guidance
 
 
 def _making(
@@ -119,14 +174,6 @@ def _making(
             bundle, rows, [sampling.negative] * len(clips), None, seeing(torch.zeros_like(sight.seen)), bundle.cast
         ),
     )
-
-
-def _guidance(bundle: Bundle, attempt: int, knowing: bool) -> float:
-    """How far a cast is led towards the prompt, farther with every attempt; where frames are known (`knowing`) that would be away
-    from them, so there it begins with the third."""
-    if knowing:
-        return max(1.0, float(attempt))
-    return min(1.0 + attempt, INSISTING) * bundle.config.sampling.cast_guidance
 
 
 def amiss(prompt: str, things: Sequence[frozenset[int]], from_words: bool) -> int:
@@ -164,10 +211,6 @@ class _Begun:
 
     x: Tensor  # (N, CAST) at the level that they have reached
     foreseen: Tensor  # (N, CAST): what they will be
-
-    @classmethod
-    def nothing(cls) -> _Begun:
-        return cls(torch.zeros(0, CAST), torch.zeros(0, CAST))
 
     @classmethod
     def joined(cls, parts: Sequence[_Begun]) -> _Begun:

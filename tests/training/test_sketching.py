@@ -333,6 +333,34 @@ def test_a_cast_that_lacks_what_the_prompt_names_is_begun_again(runs, monkeypatc
     assert insisted[-1] == INSISTING
 
 
+def test_a_cast_whose_things_are_in_one_another_is_left_for_another(runs, monkeypatch):
+    """Each clip for itself: what is found for one does not depend on how often others of its pack are tried."""
+    bundle, contacts = load_bundle(runs / "both"), {}
+    monkeypatch.setattr("langit.casts.amiss", lambda *given: 0)
+    monkeypatch.setattr("langit.casts.depth_of_contact", lambda cast: contacts[round(float(cast.depths[0, 0]), 3)])
+    torch.manual_seed(0)
+    with torch.no_grad():
+        bundle.cast.patch_out.weight.normal_(std=0.3)
+    plans = [plan(bundle, Request("a red ball", frames=9, steps=1, seed=seed)) for seed in (1, 2)]
+    finished, finish = [], _Making.finish
+
+    def noted(self, begun, guidance):
+        rows = finish(self, begun, guidance)
+        for clip, one in enumerate(rows.split(3 * ROWS)):
+            depth = round(float(bundle.casting.decode(one).depths[0, 0]), 3)
+            contacts.setdefault(depth, 0.1 if clip == len(plans) - 1 or len(finished) == 2 else 0.5)
+        finished.append(rows)
+        return rows
+
+    monkeypatch.setattr(_Making, "finish", noted)
+    both = [known_cast(one).rows for one in with_casts(bundle, plans)]
+    assert len(finished) == 3
+    torch.testing.assert_close(both[0], finished[2][: 3 * ROWS])
+    torch.testing.assert_close(both[1], finished[0][3 * ROWS :])
+    torch.testing.assert_close(rows_of(bundle, plans[1]), both[1])
+    assert len(finished) == 4
+
+
 def test_who_is_in_a_cast_is_who_was_foreseen(runs):
     """After its first steps a cast has the names that it ends with; where its things go is still open."""
     bundle, seen = load_bundle(runs / "both"), []

@@ -77,6 +77,7 @@ def make_casts(
     making = _making(bundle, clips, held, layout, rows, shown)
     knowing = [not bool(bands.isnan().all()) for bands in making.sight.bands.split([grid.t for grid in layout.grids])]
     told = [" ".join(dict.fromkeys(one.prompts or (clip.prompt,))) for clip, one in zip(clips, held, strict=True)]
+    shown_whole = [one.mask.reshape(grid.t, -1).all(1) for one, grid in zip(held, layout.grids, strict=True)]
     from_words = [one.start == 1 and not one.mask.any() for one in held]
     usual = rows.spread(torch.tensor([_guidance(bundle, 0, one) for one in knowing], device=device))
     searches = [_Search(KNOWN_CASTINGS if one else CASTINGS) for one in knowing]
@@ -94,9 +95,9 @@ def make_casts(
                 if one.wants_another:
                     one.begin(start, amiss(told[which], casting.things_of(cast), from_words[which]))
         made = making.finish(_Begun.joined([one.begun for one in searches]), usual)
-        for one, cast in zip(searches, made.split(lengths), strict=True):
+        for one, cast, known_frames in zip(searches, made.split(lengths), shown_whole, strict=True):
             if one.is_open:
-                one.finish(cast, depth_of_contact(casting.decode(cast)))
+                one.finish(cast, depth_of_contact(casting.decode(cast), known_frames))
         if not any(one.is_open for one in searches):
             break
     return [one.rows for one in searches]

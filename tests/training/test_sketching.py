@@ -337,7 +337,9 @@ def test_a_cast_whose_things_are_in_one_another_is_left_for_another(runs, monkey
     """Each clip for itself: what is found for one does not depend on how often others of its pack are tried."""
     bundle, contacts = load_bundle(runs / "both"), {}
     monkeypatch.setattr("langit.casts.amiss", lambda *given: 0)
-    monkeypatch.setattr("langit.casts.depth_of_contact", lambda cast: contacts[round(float(cast.depths[0, 0]), 3)])
+    monkeypatch.setattr(
+        "langit.casts.depth_of_contact", lambda cast, known: contacts[round(float(cast.depths[0, 0]), 3)]
+    )
     torch.manual_seed(0)
     with torch.no_grad():
         bundle.cast.patch_out.weight.normal_(std=0.3)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from langit.commands.making import OWN, Clip, Device, Expand, Overwrite, Prompt, Style, prompt_of, save, verb
-from langit.commands.terminal import bar, console, parse_size
+from langit.commands.making import OWN, Clip, Device, Expand, Prompt, Style, prompt_of, save, verb
+from langit.commands.terminal import Overwrite, bar, console, parse_size
 
 if TYPE_CHECKING:
     from langit.editing import Course, Edit

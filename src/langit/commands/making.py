@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from langit.commands.terminal import bar, complaints, console
+from langit.commands.terminal import Overwrite, bar, complaints, console
 
 if TYPE_CHECKING:
     from langit.catalog import Bundle
@@ -68,7 +68,6 @@ Expand = Annotated[
 Style = Annotated[
     str | None, typer.Option(help="A named style, added to the prompt.", show_default="none", metavar="NAME")
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")]
 
 _COURSE: dict[str, tuple[Any, Any]] = {
     "model": (Model, "embedded"),

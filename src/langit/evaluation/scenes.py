@@ -78,6 +78,15 @@ def bounce(rng: Rng, length: Length) -> Scene:
 
 def static(rng: Rng, length: Length) -> Scene:
     """One to three things at rest, seen by a camera at rest."""
+    for _ in range(TRIES):
+        try:
+            return _staged(rng, "still", _at_rest(rng), length)
+        except ValueError:  # two of them stand in one another
+            continue
+    raise RuntimeError(f"none of {TRIES} scenes of things at rest has room for them")
+
+
+def _at_rest(rng: Rng) -> tuple[Body, ...]:
     count = int(rng.integers(1, 4))
     bodies: list[Body] = []
     colours: set[str] = set()
@@ -87,7 +96,7 @@ def static(rng: Rng, length: Length) -> Scene:
         turn = about((0.0, 0.0, 1.0), float(rng.uniform(-0.6, 0.6)))
         body = resting(thing, float(place), float(rng.uniform(-0.4, 0.4)), turn)
         bodies.append(replace(body, rolling=0.1))
-    return _staged(rng, "still", tuple(bodies), length)
+    return tuple(bodies)
 
 
 def pan(rng: Rng, length: Length) -> Scene:

@@ -83,10 +83,11 @@ def _traces(bundle: Bundle, shown: Sequence[Shown], grid: Grid) -> Traces:
     """Of all latent frames of a clip, what is traced in those that are shown."""
     assert bundle.glance is not None
     traces = no_traces(grid.t, bundle.tokenizer.stride[0], bundle.device)
-    for one in shown:
-        painted = bundle.glance.tracing(one.frames.movedim(-1, 1).to(bundle.device))  # (t, colours, H, W)
-        told = traces_of(painted.movedim(0, 1)[None])
-        traces.reach[one.at], traces.read[one.at] = told.reach[0], told.read[0]
+    if shown:
+        frames = torch.stack([one.frames for one in shown]).movedim(-1, 2).to(bundle.device)  # (k, t, 3, H, W)
+        painted = bundle.glance.tracing(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])  # (k, t, colours, H, W)
+        told, at = traces_of(painted.movedim(2, 1)), [one.at for one in shown]
+        traces.reach[at], traces.read[at], traces.left[at] = told.reach, told.read, told.left
     return traces
 
 

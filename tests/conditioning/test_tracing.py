@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -71,6 +72,42 @@ def test_nothing_is_read_where_the_frame_or_another_thing_cuts():
     assert read[DIRECTIONS // 2]
     _, read = read_of(cast((RED, BALL, (0.0, 0.0), 0.03 * CIRCLE, 1.0)), RED)
     assert not read.any()
+
+
+def going(*places: float) -> torch.Tensor:
+    """As logits, a red ball at these places across, a latent frame to each."""
+    balls = [cast((RED, BALL, (place, 0.1), 0.25 * CIRCLE, 1.0)) for place in places]
+    return painted(Cast(*(torch.cat(parts) for parts in zip(*(vars(one).values() for one in balls), strict=True))))
+
+
+def test_what_left_did_so_by_the_side_beside_which_it_was_seen_last():
+    """Not what is lost in the middle of the frame, and nothing that was never seen."""
+    left = traces_of(going(0.7, 1.1, 1.4, 1.4)).left
+    assert left[:, RED].tolist() == [[0] * 4, [0] * 4, [1] * 4, [1] * 4]
+    assert not left[:, BLUE].any()
+    assert traces_of(going(-1.4, -0.9, 0.0)).left[:, RED, 0].tolist() == [-1, 0, 0]
+    assert not traces_of(going(0.2, 3.0)).left.any()
+    assert not traces_of(going(3.0, 3.0)).left.any()
+
+
+def test_what_left_is_beyond_that_side_unless_it_is_hidden():
+    traces = true_traces()
+    traces.left[2, FIRST] = 1
+    traces.left[1, SECOND] = -1
+    traces.read[2, FIRST] = traces.read[1, SECOND] = 0
+    before, after = CODE.decode(ROWS_OF_TWO), CODE.decode(traced(ROWS_OF_TWO, traces, LAYOUT, CODE.paths))
+    leftmost = after.centres[2, 0, :, 0] - after.outlines[2, 0, :, DIRECTIONS // 2]
+    rightmost = after.centres[1, 1, :, 0] + after.outlines[1, 1, :, 0]
+    assert float(leftmost.min()) > 0.9
+    assert float(rightmost.max()) < -0.9
+    torch.testing.assert_close(after.centres[2, 0, :, 1], before.centres[2, 0, :, 1], atol=0.05, rtol=0)
+    assert traced_rows(ROWS_OF_TWO, traces, LAYOUT).unflatten(0, (FRAMES, ROWS))[:, :2].all()
+    behind = replace(before, centres=before.centres.clone(), depths=before.depths.clone())
+    behind.centres[2, 0] = behind.centres[2, 1]
+    behind.depths[2, 0] = behind.depths[2, 1] + 1
+    rows = CODE.encode(behind)
+    hidden, told = CODE.decode(rows), CODE.decode(traced(rows, traces, LAYOUT, CODE.paths))
+    torch.testing.assert_close(told.centres[2, 0], hidden.centres[2, 0], atol=0.02, rtol=0)
 
 
 def test_casts_take_over_what_is_traced():

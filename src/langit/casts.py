@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from langit.catalog import Bundle
 from langit.conditioning import Held
-from langit.conditioning.cast import CAST, NUM_NAMES, ROWS, THINGS, Cast, cast_layout, settled
+from langit.conditioning.cast import CAST, NUM_NAMES, ROWS, THINGS, Cast, CastCode, cast_layout, settled
 from langit.conditioning.channels import Beside, noisy_channels
 from langit.conditioning.drawing import sketch
 from langit.conditioning.drift import drift_of
@@ -26,7 +27,8 @@ from langit.conditioning.tracing import Traces, traced, traced_rows
 from langit.conditioning.turning import Turning
 from langit.denoising import denoiser, governed, noise_of
 from langit.flow import add_noise
-from langit.packing import Layout
+from langit.packing import Layout, layout_of
+from langit.patches import Grid
 from langit.planning import NUM_SEEDS
 from langit.sampling import SCHEDULES, SOLVERS, Denoise, guided, levels_of
 from langit.sight import Sight, sight_of
@@ -35,7 +37,7 @@ from langit.text.lexicon import counts_in, names_in, things_in
 CASTS = 0x5EE7C4
 """A clip's cast has noise of its own: that of its seed with these bits turned."""
 CASTINGS, OTHER_CASTING = 16, 0x9E37
-"""How often a clip is cast where something is amiss in its cast, and how far apart the seeds are."""
+"""How often a clip's cast is begun where something is amiss with it, and how far apart the seeds are."""
 KNOWN_CASTINGS = 4
 """How often one is of which frames are known: these say more than the prompt."""
 LOOKING = 6
@@ -68,36 +70,23 @@ def make_casts(
     all, and the best goes further, no longer insisted on. One whose things end up in one another is left for another, too.
     `shown` (N, (C + 1) * cells) is what is known of their pictures, of which `layout` is.
     """
-    known, rows = [clip.known for clip in clips], cast_layout([grid.t for grid in layout.grids], bundle.device)
-    lengths = [end - start for start, end in pairwise(rows.bounds)]
-    if [len(one) for one in known] == lengths:
-        return known
-    casting, device = bundle.casting, bundle.device
-    assert casting is not None
-    making = _making(bundle, clips, held, layout, rows, shown)
-    knowing = [not bool(bands.isnan().all()) for bands in making.sight.bands.split([grid.t for grid in layout.grids])]
-    told = [" ".join(dict.fromkeys(one.prompts or (clip.prompt,))) for clip, one in zip(clips, held, strict=True)]
-    shown_whole = [one.mask.reshape(grid.t, -1).all(1) for one, grid in zip(held, layout.grids, strict=True)]
-    from_words = [one.start == 1 and not one.mask.any() for one in held]
-    usual = rows.spread(torch.tensor([_guidance(bundle, 0, one) for one in knowing], device=device))
-    searches = [_Search(KNOWN_CASTINGS if one else CASTINGS) for one in knowing]
+    if [len(clip.known) for clip in clips] == [grid.t * ROWS for grid in layout.grids]:
+        return [clip.known for clip in clips]
+    pictures = [shown[start:end] for start, end in pairwise(layout.bounds)]
+    known = zip(clips, held, layout.grids, pictures, strict=True)
+    searches = [_Search(clip, one, grid, picture) for clip, one, grid, picture in known]
+
+    @cache
+    def making_of(*which: int) -> _Making:
+        return _making(bundle, [searches[number] for number in which])
+
     for _ in range(FINISHED):
         for one in searches:
             one.go_on()
-        while any(one.wants_another for one in searches):
-            seeds = [
-                (clip.seed + one.tried * OTHER_CASTING) % NUM_SEEDS for clip, one in zip(clips, searches, strict=True)
-            ]
-            led = [_guidance(bundle, one.failed, knows) for one, knows in zip(searches, knowing, strict=True)]
-            begun = making.begin(seeds, rows.spread(torch.tensor(led, device=device)))
-            foreseen = making.settled(begun.foreseen).split(lengths)
-            for which, (one, start, cast) in enumerate(zip(searches, begun.split(lengths), foreseen, strict=True)):
-                if one.wants_another:
-                    one.begin(start, amiss(told[which], casting.things_of(cast), from_words[which]))
-        made = making.finish(_Begun.joined([one.begun for one in searches]), usual)
-        for one, cast, known_frames in zip(searches, made.split(lengths), shown_whole, strict=True):
-            if one.is_open:
-                one.finish(cast, depth_of_contact(casting.decode(cast), known_frames))
+        while wanting := [number for number, one in enumerate(searches) if one.wants_another]:
+            making_of(*wanting).begin([searches[number] for number in wanting])
+        still_open = [number for number, one in enumerate(searches) if one.is_open]
+        making_of(*still_open).finish([searches[number] for number in still_open])
         if not any(one.is_open for one in searches):
             break
     return [one.rows for one in searches]
@@ -107,7 +96,10 @@ def make_casts(
 class _Search:
     """What was tried so far for the cast of one clip."""
 
-    tries: int  # how often it may be begun
+    clip: Casting
+    held: Held
+    grid: Grid  # of its picture
+    shown: Tensor  # (N, (C + 1) * cells): what is known of that
     tried: int = 0
     failed: int = 0  # of these those in which something was amiss
     begun: _Begun = field(default_factory=lambda: _Begun(torch.zeros(0, CAST), torch.zeros(0, CAST)))
@@ -117,64 +109,50 @@ class _Search:
     is_open: bool = True  # whether another is to be finished
 
     @property
+    def known_frames(self) -> Tensor:
+        """(f,) bool: the latent frames of which the picture is known whole."""
+        return self.held.mask.reshape(self.grid.t, -1).all(1)
+
+    @property
+    def tries(self) -> int:
+        """How often it may be begun."""
+        return KNOWN_CASTINGS if self.known_frames.any() else CASTINGS
+
+    @property
     def wants_another(self) -> bool:
         return self.is_open and self.wrong > 0 and self.tried < self.tries
+
+    @property
+    def seed(self) -> int:
+        """Of the next one to be begun."""
+        return (self.clip.seed + self.tried * OTHER_CASTING) % NUM_SEEDS
 
     def go_on(self) -> None:
         """What was begun is behind us; the next one is to be begun."""
         if self.is_open:
             self.wrong = math.inf
 
-    def begin(self, begun: _Begun, wrong: int) -> None:
-        """One that was begun: kept where less is amiss with it than with those since the last that was finished."""
+    def begin(self, begun: _Begun, things: Sequence[frozenset[int]]) -> None:
+        """One that was begun, and who will be in it: kept where less is amiss than with those since the last that was finished."""
+        told = " ".join(dict.fromkeys(self.held.prompts or (self.clip.prompt,)))
+        wrong = amiss(told, things, self.held.start == 1 and not self.held.mask.any())
         self.tried, self.failed = self.tried + 1, self.failed + (wrong > 0)
         if wrong < self.wrong:
             self.begun, self.wrong = begun, wrong
 
-    def finish(self, rows: Tensor, contact: float) -> None:
+    def finish(self, rows: Tensor, cast: Cast) -> None:
         """One that was finished: kept where less is amiss, or as much and things are less in one another."""
-        faults = (self.wrong, contact)
+        faults = (self.wrong, depth_of_contact(cast, self.known_frames))
         if faults < self.faults:
             self.rows, self.faults = rows, faults
         self.is_open = self.faults[1] > DEEP and self.tried < self.tries
 
-
-def _guidance(bundle: Bundle, failed: int, knowing: bool) -> float:
-    """How far a cast is led towards the prompt, farther with every one before that failed; where frames are known (`knowing`) that
-    would be away from them, so there it begins with the third."""
-    if knowing:
-        return max(1.0, float(failed))
-    return min(1.0 + failed, INSISTING) * bundle.config.sampling.cast_guidance
-
-
-def _making(
-    bundle: Bundle, clips: Sequence[Casting], held: Sequence[Held], layout: Layout, rows: Layout, shown: Tensor
-) -> _Making:
-    assert bundle.cast is not None
-    sampling, sight = bundle.config.sampling, sight_of(bundle, held, layout, shown)
-    mask, content = torch.zeros(rows.num_patches, dtype=torch.bool), torch.zeros(rows.num_patches, CAST)
-    for start, clip in zip(rows.bounds, clips, strict=False):
-        known = clip.known
-        mask[start : start + len(known)], content[start : start + len(known)] = True, known
-    prompts, governs = governed([clip.prompt for clip in clips], held, rows.grids)
-
-    def seeing(where: Tensor) -> Beside:
-        return Beside(looked_up=lambda x, sigma: looked_up(x, sigma, where, rows))
-
-    schedule = SCHEDULES[sampling.schedule](sampling.cast_steps, sampling.shift)
-    return _Making(
-        bundle,
-        rows,
-        sight,
-        sight.traces.except_for(mask.unflatten(0, (-1, ROWS)).all(1).to(bundle.device)),
-        mask,
-        content,
-        levels_of(schedule, mask, torch.ones(len(mask))),
-        denoiser(bundle, rows, prompts, governs, seeing(sight.seen), bundle.cast),
-        denoiser(
-            bundle, rows, [sampling.negative] * len(clips), None, seeing(torch.zeros_like(sight.seen)), bundle.cast
-        ),
-    )
+    def guidance(self, usual: float) -> float:
+        """How far the next one is led towards the prompt, farther with every one before that failed; where frames are known that
+        would be away from them, so there it begins with the third."""
+        if self.known_frames.any():
+            return max(1.0, float(self.failed))
+        return min(1.0 + self.failed, INSISTING) * usual
 
 
 def amiss(prompt: str, things: Sequence[frozenset[int]], from_words: bool) -> int:
@@ -208,18 +186,10 @@ def sketched(bundle: Bundle, casts: Sequence[Cast | Turning], layout: Layout) ->
 
 @dataclass(frozen=True)
 class _Begun:
-    """Casts after their first steps."""
+    """A cast after its first steps."""
 
-    x: Tensor  # (N, CAST) at the level that they have reached
-    foreseen: Tensor  # (N, CAST): what they will be
-
-    @classmethod
-    def joined(cls, parts: Sequence[_Begun]) -> _Begun:
-        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in cls.__annotations__))
-
-    def split(self, lengths: Sequence[int]) -> list[_Begun]:
-        fields = (getattr(self, name).split(lengths) for name in self.__annotations__)
-        return [_Begun(*of_clip) for of_clip in zip(*fields, strict=True)]
+    x: Tensor  # (n, CAST) at the level that it has reached
+    foreseen: Tensor  # (n, CAST): what it will be
 
 
 @dataclass(frozen=True)
@@ -236,37 +206,52 @@ class _Making:
     told: Denoise  # under the prompts
     untold: Denoise  # without them
 
-    def begin(self, seeds: Sequence[int], guidance: Tensor) -> _Begun:
-        """The first `LOOKING` steps from these seeds' noise."""
-        noise = noise_of([seed ^ CASTS for seed in seeds], self.layout.grids, CAST)
+    def begin(self, searches: Sequence[_Search]) -> None:
+        """The first `LOOKING` steps of another cast of each clip."""
+        noise = noise_of([one.seed ^ CASTS for one in searches], self.layout.grids, CAST)
         x = add_noise(self.content, noise, self.levels[0]).to(self.bundle.device)
-        return self._steps(x, self.levels[: LOOKING + 1], guidance)
+        usual = self.bundle.config.sampling.cast_guidance
+        x, foreseen = self._steps(x, self.levels[: LOOKING + 1], [one.guidance(usual) for one in searches])
+        parts = zip(*(self._of_clips(rows) for rows in (x, foreseen, self.settled(foreseen))), strict=True)
+        for one, (mine, foreseen, told) in zip(searches, parts, strict=True):
+            one.begin(_Begun(mine, foreseen), self.casting.things_of(told))
 
-    def finish(self, begun: _Begun, guidance: Tensor) -> Tensor:
-        """The rows (N, CAST), from there: who is who is decided by now, and where they go from where they are is not."""
-        names = self.settled(begun.foreseen)[:, :NUM_NAMES].to(self.bundle.device)
-        found = traced_rows(begun.foreseen, self.traces, self.layout)
-        x = torch.where(found[:, None], begun.foreseen, begun.x)
-        ended = self._steps(x, self.levels[LOOKING:].masked_fill(found.cpu(), 0.0), guidance, names)
-        casting, is_known = self.bundle.casting, self.mask | found.cpu()
-        assert casting is not None
-        lengths = [grid.num_patches for grid in self.layout.grids]
-        clips = zip(self.settled(ended.x).split(lengths), is_known.split(lengths), strict=True)
-        return torch.cat([led_on(one, where, casting.paths) for one, where in clips])
+    def finish(self, searches: Sequence[_Search]) -> None:
+        """What was begun of each clip to its end: who is who is decided by now, and where they go from where they are is not."""
+        x, foreseen = (torch.cat([getattr(one.begun, part) for one in searches]) for part in ("x", "foreseen"))
+        names = self.settled(foreseen)[:, :NUM_NAMES].to(self.bundle.device)
+        found = traced_rows(foreseen, self.traces, self.layout)
+        usual = self.bundle.config.sampling.cast_guidance
+        guidance = [1.0 if one.known_frames.any() else usual for one in searches]
+        levels = self.levels[LOOKING:].masked_fill(found.cpu(), 0.0)
+        x, _ = self._steps(torch.where(found[:, None], foreseen, x), levels, guidance, names)
+        parts = (self._of_clips(rows) for rows in (self.settled(x), self.mask | found.cpu()))
+        for one, rows, is_known in zip(searches, *parts, strict=True):
+            made = led_on(rows, is_known, self.casting.paths)
+            one.finish(made, self.casting.decode(made))
 
     def settled(self, rows: Tensor) -> Tensor:
         """Rows (N, CAST) whose things are what they mostly are, and those that are known as they are."""
-        lengths = [grid.num_patches for grid in self.layout.grids]
-        told = torch.cat([settled(one) for one in rows.cpu().split(lengths)])
+        told = torch.cat([settled(one) for one in self._of_clips(rows.cpu())])
         return torch.where(self.mask[:, None], self.content, told)
 
-    def _steps(self, x: Tensor, levels: Tensor, guidance: Tensor, names: Tensor | None = None) -> _Begun:
-        """From x (N, CAST) at the first of the levels (s + 1, N) to the last, led by guidance (N,); `names` (N, NUM_NAMES) where
-        they are decided."""
-        sampling, casting = self.bundle.config.sampling, self.bundle.casting
-        assert casting is not None
-        paths, backdrops = (code.to(str(self.bundle.device)) for code in (casting.paths, casting.backdrops))
-        denoise = guided(self.told, self.untold, guidance, sampling.cast_interval)
+    @property
+    def casting(self) -> CastCode:
+        assert self.bundle.casting is not None
+        return self.bundle.casting
+
+    def _of_clips(self, rows: Tensor) -> list[Tensor]:
+        return list(rows.split([grid.num_patches for grid in self.layout.grids]))
+
+    def _steps(
+        self, x: Tensor, levels: Tensor, guidance: Sequence[float], names: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """x (N, CAST) from the first of the levels (s + 1, N) to the last, each clip led by its guidance, and what it will be;
+        `names` (N, NUM_NAMES) where they are decided."""
+        sampling, device = self.bundle.config.sampling, self.bundle.device
+        paths, backdrops = (code.to(str(device)) for code in (self.casting.paths, self.casting.backdrops))
+        led = self.layout.spread(torch.tensor(guidance, device=device))
+        denoise = guided(self.told, self.untold, led, sampling.cast_interval)
         last = x
 
         def placed(x: Tensor, sigma: Tensor) -> Tensor:
@@ -276,5 +261,34 @@ class _Making:
                 last = torch.cat([names, last[:, NUM_NAMES:]], 1)
             return last
 
-        x = SOLVERS[sampling.solver](placed, x, levels.to(self.bundle.device), lambda step: None)
-        return _Begun(x, last)
+        return SOLVERS[sampling.solver](placed, x, levels.to(device), lambda step: None), last
+
+
+def _making(bundle: Bundle, searches: Sequence[_Search]) -> _Making:
+    assert bundle.cast is not None
+    sampling, held = bundle.config.sampling, [one.held for one in searches]
+    pictures = layout_of([one.grid for one in searches]).to(bundle.device)
+    sight = sight_of(bundle, held, pictures, torch.cat([one.shown for one in searches]))
+    rows = cast_layout([one.grid.t for one in searches], bundle.device)
+    mask, content = torch.zeros(rows.num_patches, dtype=torch.bool), torch.zeros(rows.num_patches, CAST)
+    for start, one in zip(rows.bounds, searches, strict=False):
+        known = one.clip.known
+        mask[start : start + len(known)], content[start : start + len(known)] = True, known
+    prompts, governs = governed([one.clip.prompt for one in searches], held, rows.grids)
+
+    def seeing(where: Tensor) -> Beside:
+        return Beside(looked_up=lambda x, sigma: looked_up(x, sigma, where, rows))
+
+    schedule = SCHEDULES[sampling.schedule](sampling.cast_steps, sampling.shift)
+    nothing, negatives = torch.zeros_like(sight.seen), [sampling.negative] * len(searches)
+    return _Making(
+        bundle,
+        rows,
+        sight,
+        sight.traces.except_for(mask.unflatten(0, (-1, ROWS)).all(1).to(bundle.device)),
+        mask,
+        content,
+        levels_of(schedule, mask, torch.ones(len(mask))),
+        denoiser(bundle, rows, prompts, governs, seeing(sight.seen), bundle.cast),
+        denoiser(bundle, rows, negatives, None, seeing(nothing), bundle.cast),
+    )

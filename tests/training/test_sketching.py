@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from langit.casts import CASTINGS, INSISTING, _Begun, _guidance, _Making, amiss
+from langit.casts import CASTINGS, INSISTING, Casting, _Begun, _Making, _Search, amiss
 from langit.catalog import load_bundle
-from langit.conditioning import CastCondition, FramesCondition, SourceCondition, Span, SpansCondition
+from langit.conditioning import CastCondition, FramesCondition, Held, SourceCondition, Span, SpansCondition
 from langit.conditioning.cast import CAST, NUM_NAMES, ROWS
 from langit.conditioning.drawing import num_fills, sketch_of
 from langit.conditioning.drift import anchored, drift_of
@@ -302,96 +303,100 @@ def test_a_cast_that_is_known_stays_as_it_is(runs):
 
 def test_a_cast_that_lacks_what_the_prompt_names_is_begun_again(runs, monkeypatch):
     """The prompt being insisted on, and up to so many times; the one that lacks least is finished, and the first of equals."""
-    bundle, begun, insisted, finished = load_bundle(runs / "both"), [], [], []
-    length, usual = 3 * ROWS, bundle.config.sampling.cast_guidance
+    bundle, begun, insisted = load_bundle(runs / "both"), [], []
+    usual = bundle.config.sampling.cast_guidance
 
-    def begin(self, seeds, guidance):
-        rows = torch.zeros(length, CAST)
-        rows[::ROWS, wanted[len(begun)]] = 3.0
-        rows[:, -1] = len(begun)
-        begun.append(seeds[0])
-        insisted.append(float(guidance.max()) / usual)
-        return _Begun(rows, rows)
+    def begin(self, searches):
+        rows = torch.full((3 * ROWS, CAST), float(len(begun)))
+        begun.append(searches[0].seed)
+        insisted.append(searches[0].guidance(usual) / usual)
+        searches[0].begin(_Begun(rows, rows), [wanted[len(begun) - 1]])
 
-    def finish(self, best, guidance):
-        finished.append(float(guidance.max()))
-        return best.foreseen
+    def finish(self, searches):
+        rows = searches[0].begun.foreseen
+        searches[0].finish(rows, bundle.casting.decode(torch.zeros_like(rows)))
 
     monkeypatch.setattr(_Making, "begin", begin)
     monkeypatch.setattr(_Making, "finish", finish)
     p = plan(bundle, Request("a red ball", frames=9, steps=1, seed=1))
     red, blue, ball, cube = (NAMES.index(name) for name in ("red", "blue", "ball", "cube"))
-    wanted = [[red, cube], [red, ball], [red, ball]]
+    wanted = [frozenset({red, cube}), frozenset({red, ball}), frozenset({red, ball})]
     assert rows_of(bundle, p)[0, -1] == 1
     assert len(begun) == len(set(begun)) == 2
     assert insisted == [1, 2]
-    assert finished == [usual]
     begun.clear()
-    wanted = [[blue, cube], *[[red, cube]] * (CASTINGS - 2), [blue, cube]]
+    wanted = [frozenset({blue, cube}), *[frozenset({red, cube})] * (CASTINGS - 2), frozenset({blue, cube})]
     assert rows_of(bundle, p)[0, -1] == 1
     assert len(begun) == CASTINGS
     assert insisted[-1] == INSISTING
 
 
-def test_a_cast_whose_things_are_in_one_another_is_left_for_another(runs, monkeypatch):
-    """Each clip for itself: what is found for one does not depend on how often others of its pack are tried."""
-    bundle, contacts = load_bundle(runs / "both"), {}
-    monkeypatch.setattr("langit.casts.amiss", lambda *given: 0)
-    monkeypatch.setattr(
-        "langit.casts.depth_of_contact", lambda cast, known: contacts[round(float(cast.depths[0, 0]), 3)]
-    )
-    torch.manual_seed(0)
-    with torch.no_grad():
-        bundle.cast.patch_out.weight.normal_(std=0.3)
-    plans = [plan(bundle, Request("a red ball", frames=9, steps=1, seed=seed)) for seed in (1, 2)]
-    finished, finish = [], _Making.finish
-
-    def noted(self, begun, guidance):
-        rows = finish(self, begun, guidance)
-        for clip, one in enumerate(rows.split(3 * ROWS)):
-            depth = round(float(bundle.casting.decode(one).depths[0, 0]), 3)
-            contacts.setdefault(depth, 0.1 if clip == len(plans) - 1 or len(finished) == 2 else 0.5)
-        finished.append(rows)
-        return rows
-
-    monkeypatch.setattr(_Making, "finish", noted)
-    both = [known_cast(one).rows for one in with_casts(bundle, plans)]
-    assert len(finished) == 3
-    torch.testing.assert_close(both[0], finished[2][: 3 * ROWS])
-    torch.testing.assert_close(both[1], finished[0][3 * ROWS :])
-    torch.testing.assert_close(rows_of(bundle, plans[1]), both[1])
-    assert len(finished) == 4
-
-
-def test_who_is_in_a_cast_is_who_was_foreseen(runs):
-    """After its first steps a cast has the names that it ends with; where its things go is still open."""
-    bundle, seen = load_bundle(runs / "both"), []
+@pytest.fixture
+def casting_bundle(runs):
+    """A model whose casts are of red balls here and there."""
+    bundle = load_bundle(runs / "both")
     torch.manual_seed(0)
     with torch.no_grad():
         bundle.cast.patch_out.weight.normal_(std=0.3)
         bundle.cast.patch_out.bias[[NAMES.index("red"), NAMES.index("ball")]] = 3.0
-    p = plan(bundle, Request("a red ball", frames=9, steps=1, seed=1))
-    finish = _Making.finish
+    return bundle
 
-    def noted(self, begun, guidance):
-        seen.append(self.settled(begun.foreseen))
-        return finish(self, begun, guidance)
 
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(_Making, "finish", noted)
-        rows = rows_of(bundle, p)
+def test_a_cast_whose_things_are_in_one_another_is_left_for_another(casting_bundle, monkeypatch):
+    """Each clip for itself: what is found for one does not depend on what it is packed with."""
+    monkeypatch.setattr("langit.casts.amiss", lambda *given: 0)
+    monkeypatch.setattr(
+        "langit.casts.depth_of_contact", lambda cast, known: 0.1 if float(cast.depths.mean()) > limit else 0.5
+    )
+    finished, finish = [], _Making.finish
+
+    def noted(self, searches):
+        finish(self, searches)
+        finished.append([one.clip.seed for one in searches])
+
+    monkeypatch.setattr(_Making, "finish", noted)
+    plans = [plan(casting_bundle, Request("a red ball", frames=9, steps=1, seed=seed)) for seed in (1, 2, 3, 4)]
+    limit = -math.inf
+    depths = [float(casting_bundle.casting.decode(rows_of(casting_bundle, p)).depths.mean()) for p in plans]
+    limit = sorted(depths)[1] + 1e-6  # two are left for others at first
+    finished.clear()
+    packed = [known_cast(one).rows for one in with_casts(casting_bundle, plans)]
+    assert finished[0] == [1, 2, 3, 4]
+    assert sorted(finished[1]) == sorted(
+        seed for seed, depth in zip((1, 2, 3, 4), depths, strict=True) if depth < limit
+    )
+    for one, p in zip(packed, plans, strict=True):
+        torch.testing.assert_close(one, rows_of(casting_bundle, p))
+
+
+def test_who_is_in_a_cast_is_who_was_foreseen(casting_bundle, monkeypatch):
+    """After its first steps a cast has the names that it ends with; where its things go is still open."""
+    seen, finish = [], _Making.finish
+
+    def noted(self, searches):
+        seen.append(self.settled(searches[0].begun.foreseen))
+        finish(self, searches)
+
+    monkeypatch.setattr(_Making, "finish", noted)
+    rows = rows_of(casting_bundle, plan(casting_bundle, Request("a red ball", frames=9, steps=1, seed=1)))
     things = [row for row in range(len(rows)) if row % ROWS != ROWS - 1]
     assert seen[0][things, :NUM_NAMES].any()
     torch.testing.assert_close(rows[things, :NUM_NAMES], seen[0][things, :NUM_NAMES])
     assert not torch.allclose(rows[things, NUM_NAMES:], seen[0][things, NUM_NAMES:], atol=1e-3)
 
 
-def test_what_is_seen_is_insisted_on_less(runs):
+def test_what_is_seen_is_insisted_on_less():
     """Where frames are known: not before the third time."""
-    bundle = load_bundle(runs / "both")
-    usual = bundle.config.sampling.cast_guidance
-    assert [_guidance(bundle, attempt, True) for attempt in range(4)] == [1, 1, 2, 3]
-    assert [_guidance(bundle, attempt, False) for attempt in range(4)] == [usual, 2 * usual, 3 * usual, 4 * usual]
+    grid, usual = Grid(3, 2, 2), 3.0
+    held = Held.nothing(grid, 4)
+    known = replace(held, mask=torch.arange(12) < 4)
+
+    def told(one):
+        clip = Casting("a red ball", 1, torch.zeros(0, CAST))
+        return [_Search(clip, one, grid, torch.zeros(12, 4), failed=failed).guidance(usual) for failed in range(4)]
+
+    assert told(known) == [1, 1, 2, 3]
+    assert told(held) == [usual, 2 * usual, 3 * usual, 4 * usual]
 
 
 def test_what_is_amiss_with_a_cast():

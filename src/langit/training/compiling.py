@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from langit.transformer import Transformer
 from langit.transformer.linear import onednn_leads, product
 
-LEAST_STEPS = 300
-"""That are worth the 10 to 20 seconds that compiling takes."""
+LEAST_STEPS = 1000
+"""Of a recipe, that are worth the 10 to 20 seconds that compiling takes."""
 _operations = torch.library.Library("langit", "DEF")
 _operations.define("product(Tensor x, Tensor weight, Tensor? bias) -> Tensor", tags=(torch.Tag.needs_exact_strides,))
 
@@ -27,6 +27,7 @@ def compile_blocks(transformer: Transformer) -> str | None:
     """Compile the blocks' methods in place; where that cannot be done, leave them and say why."""
     try:
         with warnings.catch_warnings(action="ignore"):  # of torch's own parts
+            torch._inductor.config.compile_threads = 1  # no processes beside this one, which Ctrl-C would reach
             _compiled(_trial)(torch.ones(4, 16, requires_grad=True)).sum().backward()
     except Exception as error:  # no compiler, no headers, no place to write: whatever it is, training goes on without
         return str(error).strip().splitlines()[0]

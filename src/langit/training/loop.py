@@ -235,7 +235,7 @@ def _train(
     peak = team.total(measure_peak(team.device))
     pool = Pool(corpus, config.patch, team.device, config.fills)
     start = state.step if state is not None else 0
-    if team.device == "cpu" and min(config.steps, stop_after or config.steps) - start >= LEAST_STEPS:
+    if team.device == "cpu" and config.steps >= LEAST_STEPS:  # of the whole recipe: a run that goes on is the same run
         reason = compile_blocks(model.transformer)
         if reason is not None and team.is_first:
             warnings.warn(f"nothing can be compiled here ({reason}); training is a tenth slower for it", stacklevel=2)

@@ -27,10 +27,12 @@ def compile_blocks(transformer: Transformer) -> str | None:
     """Compile the blocks' methods in place; where that cannot be done, leave them and say why."""
     try:
         with warnings.catch_warnings(action="ignore"):  # of torch's own parts
-            torch._inductor.config.compile_threads = 1  # no processes beside this one, which Ctrl-C would reach
+            from torch._inductor import config  # here, where torch may say that its parts are old
+
+            config.compile_threads = 1  # no processes beside this one, which Ctrl-C would reach
             _compiled(_trial)(torch.ones(4, 16, requires_grad=True)).sum().backward()
     except Exception as error:  # no compiler, no headers, no place to write: whatever it is, training goes on without
-        return str(error).strip().splitlines()[0]
+        return (str(error).strip() or type(error).__name__).splitlines()[0]
     onednn_leads()  # measured now, not while it is traced
     blocks: list[nn.Module] = [*transformer.blocks]
     if transformer.detail is not None:

@@ -2,12 +2,15 @@
 
     python benchmarks/training.py                                                       # the CPU, recipes/embedded_cpu.py
     python benchmarks/training.py --threads 2                                           # two processes
+    python benchmarks/training.py --plain                                               # blocks that are not compiled
     python benchmarks/training.py --recipe recipes/embedded_gpu.py --device cuda --workers 14
     python benchmarks/training.py --recipe recipes/embedded_gpu.py --plan               # arithmetic alone
 
 On a CPU the parts of a step are told in CPU time, so that a busy machine does not count; the last lines are by the clock, with
 all that a run does. Peak is the fastest matrix product that a step could use there: fp32 by oneDNN or by torch's library on the
-CPU, bf16 on a GPU (--peak says another, such as 790e12). Results: benchmarks/README.md.
+CPU, bf16 on a GPU (--peak says another, such as 790e12). "Alone" is what the products of a step's linear layers take with nothing
+between them, each by the faster library: the rest is attention, what is done element by element, and waiting for memory.
+Results: benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -15,8 +18,10 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -25,7 +30,8 @@ from langit.conditioning.cast import ROWS
 from langit.patches import Grid
 from langit.simulator.plans import plan
 from langit.training import TrainingConfig, load_recipe, train
-from langit.training.batches import draw_batch
+from langit.training.batches import Batch, draw_batch
+from langit.training.compiling import compile_blocks
 from langit.training.corpus import Corpus
 from langit.training.footage import clip_shape
 from langit.training.loop import Model, Progress, make_optimizers, measure_products
@@ -33,6 +39,7 @@ from langit.training.parallel import Team, processes_and_threads
 from langit.training.pool import Pool
 from langit.training.run import Learner
 from langit.transformer import Transformer
+from langit.transformer.linear import Linear, has_product, product
 
 H100 = 790e12  # FLOP/s of its bf16 product, as measured
 SHARE = 0.4  # of that which the plan counts on
@@ -48,6 +55,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--clips", type=int, default=0, help="of the corpus, in place of the recipe's; 0: a few")
     parser.add_argument("--peak", type=float, default=0.0, help="FLOP/s to take shares of; 0 measures it")
+    parser.add_argument("--plain", action="store_true", help="parts of a step on a CPU without compiled blocks")
     parser.add_argument("--plan", action="store_true", help="what the recipe takes on one H100, by arithmetic")
     options = parser.parse_args()
     config = load_recipe(options.recipe)
@@ -71,7 +79,7 @@ def main() -> None:
     print("peak product: " + ", ".join(f"{name} {speed / 1e9:.0f} GFLOP/s" for name, speed in products.items()))
     with tempfile.TemporaryDirectory() as folder:
         print_footage(config, Path(folder), options.device, options.workers)
-        print_parts(config, Path(folder) / "corpus", options.device, options.steps, peak)
+        print_parts(config, Path(folder) / "corpus", options.device, options.steps, peak, options.plain)
         print_run(config, Path(folder), options, peak)
 
 
@@ -134,13 +142,19 @@ def print_footage(config: TrainingConfig, folder: Path, device: str, workers: in
     print(f"footage: {config.corpus.clips / (time.process_time() - by_cpu):.1f} clips/s of a core's time")
 
 
-def print_parts(config: TrainingConfig, corpus: Path, device: str, steps: int, peak: float) -> None:
+def print_parts(config: TrainingConfig, corpus: Path, device: str, steps: int, peak: float, plain: bool) -> None:
     """The parts of a step, one after the other in one process."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = Model(config).to(device)
     learner = Learner(config, model, make_optimizers(config, model), Team(device=device))
     pool = Pool(Corpus(corpus, config.corpus), config.patch, device, config.fills)
+    alone = None
+    if device == "cpu":
+        alone = seconds_of_products(model, draw_batch(config, pool, 0))
+        reason = "as asked" if plain else compile_blocks(model.transformer)
+        if reason is not None:
+            print(f"blocks are not compiled: {reason}")
     clock: Callable[[], float] = time.process_time
     if device != "cpu":
 
@@ -176,7 +190,46 @@ def print_parts(config: TrainingConfig, corpus: Path, device: str, steps: int, p
         print(f"  {part:22s} {seconds / steps * 1e3:7.1f} ms  {seconds / whole:4.0%}")
     learned = spent["forward"] + spent["backward"]
     print(f"  forward and backward: {flop / learned / 1e9:.1f} GFLOP/s, {flop / learned / peak:.0%} of peak")
+    if alone is not None:
+        took, counted = alone
+        print(
+            f"  the products of a step alone: {took * 1e3:.0f} ms, {counted / took / 1e9:.1f} GFLOP/s, {counted / took / peak:.0%}"
+        )
     print(f"  {patches / whole:.0f} patches/s, {flop / whole / peak:.0%} of peak with all that is above")
+
+
+def seconds_of_products(model: Model, batch: Batch) -> tuple[float, float]:
+    """The matrix products of the linear layers in a step, forwards and backwards, one after the other with nothing between:
+    seconds of CPU time, and floating point operations."""
+    shapes: list[tuple[int, int, int]] = []
+
+    def note(layer: torch.nn.Module, inputs: tuple[torch.Tensor], result: torch.Tensor) -> None:
+        shapes.append((result[..., 0].numel(), inputs[0].shape[-1], result.shape[-1]))
+
+    layers = [layer for layer in model.transformer.modules() if isinstance(layer, Linear)]
+    handles = [layer.register_forward_hook(note) for layer in layers]
+    model.losses(batch)
+    for handle in handles:
+        handle.remove()
+    took = 0.0
+    for (rows, inner, outer), count in Counter(shapes).items():
+        x, weight, out = torch.randn(rows, inner), torch.randn(outer, inner), torch.randn(rows, outer)
+        for a, b in ((x, weight.t()), (out, weight), (out.t(), x)):
+            ways: list[Callable[[], object]] = [partial(torch.mm, a, b)]
+            if has_product(x):
+                ways.append(partial(product, a, b.t()))
+            took += count * min(least_seconds(way) for way in ways)
+    return took, sum(6.0 * rows * inner * outer for rows, inner, outer in shapes)
+
+
+def least_seconds(way: Callable[[], object]) -> float:
+    """Of CPU time, of a few runs; the first makes ready."""
+    found = []
+    for _ in range(6):
+        started = time.process_time()
+        way()
+        found.append(time.process_time() - started)
+    return min(found)
 
 
 def print_run(config: TrainingConfig, folder: Path, options: argparse.Namespace, peak: float) -> None:

@@ -14,6 +14,7 @@ LENGTHS = [
     pytest.param([1, 9, 4, 9, 1], [1, 9, 4, 9, 1], id="mixed"),
     pytest.param([5, 5, 2, 8], [3, 1, 3, 1], id="cross"),
     pytest.param([6, 6], [2, 5], id="alike queries, other keys"),
+    pytest.param([4, 4, 7, 4, 150, 150], [3, 1, 5, 5, 120, 2], id="scraps of many lengths and what is none"),
 ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from langit.text.encoder import PromptEncoder
 from langit.tokenizer import kind_of
 from langit.training.batches import Batch, batches
 from langit.training.checkpoint import load_state
+from langit.training.compiling import LEAST_STEPS, compile_blocks
 from langit.training.config import Part, TrainingConfig
 from langit.training.corpus import Corpus, open_corpus
 from langit.training.distillation import Teacher
@@ -232,6 +234,11 @@ def _train(
         learner.load(state)
     peak = team.total(measure_peak(team.device))
     pool = Pool(corpus, config.patch, team.device, config.fills)
+    start = state.step if state is not None else 0
+    if team.device == "cpu" and config.steps >= LEAST_STEPS:  # of the whole recipe: a run that goes on is the same run
+        reason = compile_blocks(model.transformer)
+        if reason is not None and team.is_first:
+            warnings.warn(f"nothing can be compiled here ({reason}); training is a tenth slower for it", stacklevel=2)
 
     def bundle(step: int) -> Bundle:
         return _bundle(config, learner.ema, corpus, step, teacher, beginning)
@@ -245,7 +252,6 @@ def _train(
         show=lambda step: _write_samples(config, output, bundle(step), step),
     )
     try:
-        start = state.step if state is not None else 0
         return go_on(learner, course, output, start=start, on_step=on_step, stop_after=stop_after)
     finally:
         corpus.stop_workers()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import lru_cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import torch
 import torch.nn.functional as F
@@ -36,27 +36,38 @@ def attend(
     """softmax(q k^T / sqrt(dim)) v inside each part: (N, heads, dim), (M, heads, dim) x 2 -> (N, heads, dim).
 
     `key_counts` (M,) says how many equal keys each one stands for; None is one each. Parts of equal lengths share one
-    batched call of the fused kernel; a loop over parts beats a dense mask twofold.
+    batched call of the fused kernel, without a copy where they stand side by side; a loop over parts beats a dense mask
+    twofold.
     """
     _check(query, key, query_bounds, key_bounds)
     bias = None if key_counts is None else key_counts.to(query.dtype).log()
     query_lengths, key_lengths = _lengths(query_bounds), _lengths(key_bounds)
-    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for part, lengths in enumerate(zip(query_lengths, key_lengths, strict=True)):
-        groups[lengths].append(part)
-    if len(groups) == 1:  # all alike: no copy at all
+    kinds = _kinds(query_lengths, key_lengths, query.device.type == "cpu" and torch.is_grad_enabled())
+    if len(set(kinds)) == 1 and len(set(key_lengths)) == 1:  # all alike: no copy at all
         return _batched(query, key, value, bias, len(query_lengths))
-    if query.is_cuda and bias is None and len(groups) >= MANY_KINDS and (half := _half(query)) is not None:
+    half = _half(query) if query.is_cuda and bias is None and len(set(kinds)) >= MANY_KINDS else None
+    if half is not None:
         return _of_any_lengths(query.to(half), key.to(half), value.to(half), query_bounds, key_bounds)
+    runs = [list(run) for _, run in groupby(range(len(kinds)), kinds.__getitem__)]
+    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for number, run in enumerate(runs):
+        groups[kinds[run[0]]].append(number)
     # split and cat, not slices: the gradient of a slice is a whole tensor of zeros.
-    queries, keys, values = query.split(query_lengths), key.split(key_lengths), value.split(key_lengths)
-    biases = None if bias is None else bias.split(key_lengths)
-    results: list[Tensor | None] = [None] * len(query_lengths)
-    for members in groups.values():
-        q, k, v = (torch.cat([tensors[part] for part in members]) for tensors in (queries, keys, values))
-        b = None if biases is None else torch.cat([biases[part] for part in members])
-        for part, result in zip(members, _batched(q, k, v, b, len(members)).chunk(len(members)), strict=True):
-            results[part] = result
+    rows, key_rows = ([sum(lengths[part] for part in run) for run in runs] for lengths in (query_lengths, key_lengths))
+    queries, keys, values = query.split(rows), key.split(key_rows), value.split(key_rows)
+    biases = None if bias is None else bias.split(key_rows)
+    results: list[Tensor | None] = [None] * len(runs)
+    for (_, most), members in groups.items():
+        q, k, v = (_joined([tensors[run] for run in members]) for tensors in (queries, keys, values))
+        b = None if biases is None else _joined([biases[run] for run in members])
+        lengths = tuple(key_lengths[part] for run in members for part in runs[run])
+        if min(lengths) < most:
+            index, masked = _padding(lengths, most, key.device)
+            k, v = k.index_select(0, index), v.index_select(0, index)
+            b = masked if b is None else b.index_select(0, index) + masked
+        found = _batched(q, k, v, b, len(lengths)).split([rows[run] for run in members])
+        for number, result in zip(members, found, strict=True):
+            results[number] = result
     return torch.cat([result for result in results if result is not None])
 
 
@@ -104,6 +115,33 @@ def _in_cache(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) ->
             scores = product(some, keys[head], bias)
             place.copy_(product(torch.softmax(scores, -1, out=scores), values[head]))
     return result
+
+
+def _kinds(query_lengths: list[int], key_lengths: list[int], padding: bool) -> list[tuple[int, int]]:
+    """Of each part its number of queries, and of the keys that they are given: with `padding`, of scraps as many as any
+    other has that has as many queries, so that prompts of many lengths are read in one call."""
+    most: dict[int, int] = defaultdict(int)
+    pairs = list(zip(query_lengths, key_lengths, strict=True))
+    for queries, keys in pairs:
+        if padding and queries * keys < SMALLEST:
+            most[queries] = max(most[queries], keys)
+    return [(queries, most[queries] if padding and queries * keys < SMALLEST else keys) for queries, keys in pairs]
+
+
+@lru_cache(maxsize=64)
+def _padding(lengths: tuple[int, ...], most: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """For parts of these many keys, one after the other: which `most` keys each is given, and -inf for those that are not
+    its own, (parts * most,) both."""
+    length = torch.tensor(lengths, device=device)[:, None]
+    place = torch.arange(most, device=device)
+    index = length.cumsum(0) - length + place.minimum(length - 1)
+    return index.flatten(), torch.zeros(index.shape, device=device).masked_fill(
+        place >= length, float("-inf")
+    ).flatten()
+
+
+def _joined(pieces: list[Tensor]) -> Tensor:
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
 
 def _of_any_lengths(query: Tensor, key: Tensor, value: Tensor, query_bounds: Bounds, key_bounds: Bounds) -> Tensor:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import platform
+import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,6 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _GELU = 2 * (2 / math.pi) ** 0.5
+_LEAD = 1.4
+"""As many times faster must oneDNN's product be to make the gradients of weights, of which it first copies both factors."""
 _PRODUCT: Any = (
     torch.ops.mkldnn._linear_pointwise.default
     if torch.backends.mkldnn.is_available() and platform.machine() in ("x86_64", "AMD64")
@@ -46,6 +50,8 @@ def gelu(x: Tensor) -> Tensor:
 
     It is x * sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), which vectorises better on the CPU.
     """
+    if torch.compiler.is_compiling():  # one pass in any case, and an exponential is half a tanh's time
+        return x * torch.sigmoid(_GELU * (x + 0.044715 * x * x * x))
     if x.device.type != "cpu" or torch.is_grad_enabled():
         return F.gelu(x, approximate="tanh")
     inner = (x * x).mul_(_GELU * 0.044715).add_(_GELU).mul_(x)
@@ -54,6 +60,10 @@ def gelu(x: Tensor) -> Tensor:
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None, then: str = "none", how: str = "") -> Tensor:
     """x (..., in) @ weight (out, in).T + bias by oneDNN; only where `has_product`."""
+    if torch.compiler.is_compiling():  # the same, as an operation that compilers leave alone (`training.compiling`)
+        assert then == "none"
+        compiled: Tensor = torch.ops.langit.product.default(x, weight, bias)
+        return compiled
     result: Tensor = _PRODUCT(x, weight, bias, then, [], how)
     return result
 
@@ -63,12 +73,34 @@ def has_product(x: Tensor) -> bool:
     return _PRODUCT is not None and x.dtype == torch.float32 and x.device.type == "cpu"
 
 
+_leads: bool | None = None
+
+
+def onednn_leads() -> bool:
+    """Whether oneDNN's product is so much faster here than torch's own that two copies are worth it; measured once."""
+    global _leads
+    if _leads is None:
+        a = torch.ones(512, 512)
+        _leads = _PRODUCT is not None and _seconds(lambda: a @ a) > _LEAD * _seconds(lambda: product(a, a))
+    return _leads
+
+
+def _seconds(run: Callable[[], Tensor]) -> float:
+    """Of this process's time, the least of a few."""
+    found = []
+    for _ in range(6):  # the first makes ready
+        started = time.process_time()
+        run()
+        found.append(time.process_time() - started)
+    return min(found)
+
+
 def _fits(x: Tensor, weight: Tensor) -> bool:
     return has_product(x) and weight.dtype == torch.float32 and x.numel() > 0
 
 
 class _Product(torch.autograd.Function):
-    """The product with its gradients, all three by oneDNN."""
+    """The product with its gradients, by oneDNN; those of weights only where it is far ahead."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -79,7 +111,9 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         out = gradients[0]
-        rows = out.flatten(0, -2)
+        rows, seen = out.flatten(0, -2), x.flatten(0, -2)
         to_x = product(out, weight.t()) if ctx.needs_input_grad[0] else None
-        to_weight = product(rows.t(), x.flatten(0, -2).t()) if ctx.needs_input_grad[1] else None
+        to_weight = None
+        if ctx.needs_input_grad[1]:
+            to_weight = product(rows.t(), seen.t()) if onednn_leads() else rows.t() @ seen
         return to_x, to_weight, rows.sum(0) if ctx.needs_input_grad[2] else None

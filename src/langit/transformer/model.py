@@ -21,7 +21,7 @@ from langit.packing import Bounds, Layout, Text
 from langit.transformer.attention import attend
 from langit.transformer.linear import Linear
 from langit.transformer.rotary import rotate, rotations
-from langit.transformer.windows import cell_positions, windows
+from langit.transformer.windows import cell_positions, reordered, windows
 
 Prediction = Literal["x", "velocity"]
 
@@ -156,11 +156,24 @@ class Block(nn.Module):
         """x (N, D), modulation (U, 6, D) of the distinct levels, `at` the level of each patch, or of each of as many equal
         runs of them -> (N, D)."""
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = _per_patch(self.table + modulation, at)
-        seen = _modulate(x, scale_1, shift_1, self.eps)
-        x = _added(x, gate_1, self.self_attention(seen, bounds, rotation))
-        x = x + self.cross_attention.read(self.cross_norm(x), bounds, words)
-        fed = self.feed(_modulate(x, scale_2, shift_2, self.eps))
-        return _added(x, gate_2, fed)
+        seen = attend(*self.begin(x, scale_1, shift_1, rotation), bounds, bounds)
+        x, query = self.turn(x, seen, gate_1)
+        read = self.cross_attention.read(query, bounds, words)
+        return self.end(x, read, scale_2, shift_2, gate_2)
+
+    def begin(self, x: Tensor, scale: Tensor, shift: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x (N, D) -> queries, keys and values (N, heads, dim) of the self-attention."""
+        return self.self_attention.asked(_modulate(x, scale, shift, self.eps), rotation)
+
+    def turn(self, x: Tensor, seen: Tensor, gate: Tensor) -> tuple[Tensor, Tensor]:
+        """x (N, D) and what it saw of the clip (N, heads, dim) -> x, and what it asks its prompt (N, heads, dim)."""
+        x = _added(x, gate, self.self_attention.out(seen.flatten(1)))
+        return x, self.cross_attention.query_of(self.cross_norm(x))
+
+    def end(self, x: Tensor, read: Tensor, scale: Tensor, shift: Tensor, gate: Tensor) -> Tensor:
+        """x (N, D) and what it read in its prompt (N, heads, dim) -> (N, D)."""
+        x = x + self.cross_attention.out(read.flatten(1))
+        return _added(x, gate, self.feed(_modulate(x, scale, shift, self.eps)))
 
     def feed(self, x: Tensor) -> Tensor:
         """The feed-forward layers, (N, D) -> (N, D)."""
@@ -182,18 +195,17 @@ class Attention(nn.Module):
         self.image_key, self.image_value = (Linear(config.width, config.width) if pictures else None for _ in range(2))
         self.image_key_norm = nn.RMSNorm(config.width, config.eps) if pictures else None
 
-    def forward(self, x: Tensor, bounds: Bounds, rotation: Tensor) -> Tensor:
-        """x (N, D) attends to itself, part by part, at the positions that `rotation` stands for -> (N, D)."""
-        query, key = (
-            rotate(self._heads(self.query_norm(self.query(x))), rotation),
-            self._heads(self.key_norm(self.key(x))),
-        )
-        value = self._heads(self.value(x))
-        return self.out(attend(query, rotate(key, rotation), value, bounds, bounds).flatten(1))  # type: ignore[no-any-return]
+    def asked(self, x: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x (N, D) at the positions that `rotation` stands for -> queries, keys and values (N, heads, dim) among itself."""
+        query, key = self.query_of(x), self._heads(self.key_norm(self.key(x)))
+        return rotate(query, rotation), rotate(key, rotation), self._heads(self.value(x))
 
-    def read(self, x: Tensor, bounds: Bounds, words: Text) -> Tensor:
-        """x (N, D) attends to its prompt, and to the picture beside it -> (N, D)."""
-        query = self._heads(self.query_norm(self.query(x)))
+    def query_of(self, x: Tensor) -> Tensor:
+        """x (N, D) -> queries (N, heads, dim)."""
+        return self._heads(self.query_norm(self.query(x)))
+
+    def read(self, query: Tensor, bounds: Bounds, words: Text) -> Tensor:
+        """Queries (N, heads, dim) attend to their prompt, and to the picture beside it -> (N, heads, dim)."""
         key, value = self._heads(self.key_norm(self.key(words.states))), self._heads(self.value(words.states))
         seen = attend(query, key, value, words.governs or bounds, words.bounds, words.counts)
         if self.image_key is not None and self.image_value is not None and self.image_key_norm is not None:
@@ -201,7 +213,7 @@ class Attention(nn.Module):
             states = words.pictures.states
             key, value = self._heads(self.image_key_norm(self.image_key(states))), self._heads(self.image_value(states))
             seen = seen + attend(query, key, value, bounds, words.pictures.bounds)
-        return self.out(seen.flatten(1))  # type: ignore[no-any-return]
+        return seen
 
     def _heads(self, x: Tensor) -> Tensor:
         heads: Tensor = x.unflatten(-1, (self.num_heads, -1))  # (N, heads, dim)
@@ -296,10 +308,21 @@ class DetailBlock(nn.Module):
         """x (N, k, d), modulation (U, 6, d) and `at` as in `Block`, `parted` by `windows` -> (N, k, d)."""
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = _per_cell(self.table + modulation, at)
         order, back, bounds = parted
-        seen = _modulate(x, scale_1, shift_1, self.eps).flatten(0, 1).index_select(0, order)
-        seen = self.attention(seen, bounds, rotation.index_select(0, order)).index_select(0, back)
-        x = torch.addcmul(x, gate_1, seen.unflatten(0, (len(x), -1))).to(x.dtype)
-        fed = self.ffn_out(self.ffn_in.gelu(_modulate(x, scale_2, shift_2, self.eps)))
+        asked = self.begin(x, scale_1, shift_1, order, back, rotation)
+        seen = attend(*asked, bounds, bounds)
+        return self.end(x, reordered(seen, back, order), gate_1, scale_2, shift_2, gate_2)
+
+    def begin(
+        self, x: Tensor, scale: Tensor, shift: Tensor, order: Tensor, back: Tensor, rotation: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """x (N, k, d) -> queries, keys and values (N k, heads, dim) of the attention in windows, in their order."""
+        seen = reordered(_modulate(x, scale, shift, self.eps).flatten(0, 1), order, back)
+        return self.attention.asked(seen, rotation.index_select(0, order))
+
+    def end(self, x: Tensor, seen: Tensor, gate_1: Tensor, scale: Tensor, shift: Tensor, gate_2: Tensor) -> Tensor:
+        """x (N, k, d) and what its cells saw (N k, heads, dim), in the order of x -> (N, k, d)."""
+        x = torch.addcmul(x, gate_1, self.attention.out(seen.flatten(1)).unflatten(0, (len(x), -1))).to(x.dtype)
+        fed = self.ffn_out(self.ffn_in.gelu(_modulate(x, scale, shift, self.eps)))
         return torch.addcmul(x, gate_2, fed).to(x.dtype)
 
 

@@ -78,6 +78,23 @@ def test_a_picture_alone_is_gone_on_from():
     assert way.diff().abs().max() < 3 * PIXEL
 
 
+@pytest.mark.parametrize(("creeps", "stays"), [(3, True), (12, False)])
+@pytest.mark.parametrize("half", [slice(0, LATENT // 2), slice(LATENT // 2, LATENT)])
+def test_what_rests_stays_unless_it_is_stirred(creeps: int, stays: bool, half: slice):
+    """By so many pixels in the half that is made, before or after the known one."""
+    cast = CODE.decode(rolling())
+    frame = (torch.arange(LATENT * TIMES) - (TIMES - 1)).clamp(min=0).float()
+    made = (frame >= FIRST) if half.start == 0 else (frame < FIRST)
+    along = (frame - FIRST + 1) / (FIRST - 1) if half.start == 0 else (FIRST - frame) / FIRST
+    cast.centres[:, 1, :, 0] += (made * along * creeps * PIXEL).unflatten(0, (LATENT, TIMES))
+    rows = CODE.encode(cast)
+    way = way_of(led_on(rows, known(half, 1), CODE.paths), 1)
+    if stays:
+        torch.testing.assert_close(way, torch.full_like(way, 0.5), atol=0.5 * PIXEL, rtol=0)
+    else:
+        assert (way - 0.5).abs().max() > (creeps - 2) * PIXEL
+
+
 def test_others_and_what_is_known_stay_to_the_last_bit():
     half = LATENT // 2
     rows = rolling(leap=10 * PIXEL)

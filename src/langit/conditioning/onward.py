@@ -2,7 +2,8 @@
 
 What is made of a thing beside frames in which it is known begins up to some pixels from where it would be by the next frame.
 Here that leap becomes part of its way: the path and the outline are moved by all of it at the join and by less from frame to
-frame, over a second, as `editing.joins` does with the colours of pixels.
+frame, over a second, as `editing.joins` does with the colours of pixels. And what is known to rest and hardly leaves its place
+stays where it is: else it would creep, window after window.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ SPREAD = 8
 """Frames over which a leap is spread, at most: as many as are made."""
 SHOWN_BEFORE = 3
 """Known frames before a join that tell how fast something goes."""
+STILL, STIRS = 0.02, 0.19
+"""How far a thing may be from its middle place in the frames in which it is known, to rest there, and how far from that in those
+that are made, to go on resting: what leaves its place by less than six pixels of 64 was meant to stay."""
 
 
 def led_on(rows: Tensor, known: Tensor, paths: Code) -> Tensor:
@@ -37,12 +41,26 @@ def led_on(rows: Tensor, known: Tensor, paths: Code) -> Tensor:
         if not there.any() or there.all():
             continue
         way = ways[:, thing].flatten(0, 1)[frames - 1 :]  # the first latent frame has one frame
-        moved = way + sum(_spread(way, *join) for join in _joins(there.tolist(), frames))
+        rests = _rest_of(way, torch.cat([there[:1], there[1:].repeat_interleave(frames)]))
+        if rests is not None:
+            moved = rests.expand_as(way)
+        else:
+            moved = way + sum(_spread(way, *join) for join in _joins(there.tolist(), frames))
         moved = torch.cat([moved[:1].expand(frames - 1, -1), moved])
         both = moved.unflatten(0, (-1, frames))
         codes = torch.cat([both[..., :2].flatten(1), both[..., 2:].flatten(1), depths[:, thing]], -1)
         change[:, thing, -CODES:] = (paths.encode(codes) * CODED - told[:, thing, -CODES:]) * ~there[:, None]
     return rows + change.flatten(0, 1)
+
+
+def _rest_of(way: Tensor, known: Tensor) -> Tensor | None:
+    """Where a thing on its way (F, 2 + DIRECTIONS) rests, (2 + DIRECTIONS,), given the frames (F,) in which it is known; None
+    where it goes."""
+    if int(known.sum()) < SHOWN_BEFORE:
+        return None
+    place = way[known].median(0).values
+    away = (way[:, :2] - place[:2]).norm(dim=-1)
+    return place if bool((away[known] < STILL).all()) and bool((away[~known] < STIRS).all()) else None
 
 
 def _joins(known: list[bool], frames: int) -> Iterator[tuple[int, int, bool]]:

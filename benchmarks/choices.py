@@ -123,8 +123,9 @@ def base_of(output: Path, clips: int, patches: int) -> TrainingConfig:
     )
 
 
-def variants_of(base: TrainingConfig, louder: float) -> list[Variant]:
-    """All of them; `louder` is how much more the strongest component of a box weighs in pixels than in linear latents."""
+def variants_of(base: TrainingConfig, louder: float, output: Path) -> list[Variant]:
+    """All of them; `louder` is how much more the strongest component of a box weighs in pixels than in linear latents, and in
+    `output` is what some go on from."""
     (stage,), shape = base.stages, base.transformer
     pixels = on_channels(base, "pixels", 3 * prod(base.corpus.stride))
     noisier = replace(stage, levels=Levels(stage.levels.mean + log(louder), stage.levels.deviation))
@@ -150,19 +151,31 @@ def variants_of(base: TrainingConfig, louder: float) -> list[Variant]:
         ),
         Variant("pixels", "raw pixel patches", "half as many steps, 10 points less", pixels, level=level),
         Variant(
-            "pixels, noisier",
-            f"raw pixel patches, noise {louder:.1f} times as loud: the strongest component of a box has as much as in linear",
-            "better than pixels, 5 points less than linear",
-            replace(pixels, stages=(noisier,), sampling=shift),
-            level=level,
-        ),
-        Variant(
             "velocity",
             "predicts velocity in place of x",
             "no worse: patches of 128 numbers fit a state of 128",
             replace(base, transformer=replace(shape, prediction="velocity")),
         ),
         Variant("AdamW", "AdamW in place of Muon, same rates", "5 points less", base, adamw_alone),
+        Variant(
+            "pixels, longer",
+            "goes on from pixels for as long again, on other draws",
+            "at most 3 points more: it is as good as its draft already",
+            replace(pixels, start=str(output / "pixels"), seed=1),
+            level=level,
+        ),
+        Variant(
+            "causal, longer",
+            "goes on from the base for as long again, on other draws",
+            "10 points more, still behind pixels; where things move ahead",
+            replace(base, start=str(output / "causal"), seed=1),
+        ),
+        Variant(
+            "another seed",
+            "the base again, drawn otherwise: what chance does",
+            "within 2 points",
+            replace(base, seed=1),
+        ),
         Variant(
             "no salience",
             "what stands out weighs no more in the loss",
@@ -198,6 +211,13 @@ def variants_of(base: TrainingConfig, louder: float) -> list[Variant]:
             "the same as without blocks, and words are told of no neighbours",
             "a few points less than with",
             replace(words, text=replace(base.text, reach=0)),
+        ),
+        Variant(
+            "pixels, noisier",
+            f"raw pixel patches, noise {louder:.1f} times as loud: the strongest component of a box has as much as in linear",
+            "better than pixels, 5 points less than linear",
+            replace(pixels, stages=(noisier,), sampling=shift),
+            level=level,
         ),
         Variant(
             "one level",
@@ -241,10 +261,8 @@ def make_corpora(output: Path, base: TrainingConfig) -> dict[str, Corpus]:
 
 
 def seconds_a_step(variants: list[Variant], corpora: dict[str, Corpus]) -> dict[str, float]:
-    """CPU time of a step of each, the middle one of some that are taken in turns, so that other work slows all alike.
-
-    Variants whose steps are the same work are one.
-    """
+    """CPU time of a step by the work that it is, the middle one of some that are taken in turns, so that other work slows all
+    alike."""
     learners, spent = {}, dict[str, list[float]]()
     for variant in variants:
         if work_of(variant) in learners:
@@ -262,7 +280,7 @@ def seconds_a_step(variants: list[Variant], corpora: dict[str, Corpus]) -> dict[
             learner.descend(loss + config.naming * named, loss, 0)
             if step >= 2:  # kernels are chosen and memory is taken
                 spent[work].append(time.process_time() - started)
-    return {variant.name: float(np.median(spent[work_of(variant)])) for variant in variants}
+    return {work: float(np.median(each)) for work, each in spent.items()}
 
 
 def work_of(variant: Variant) -> str:
@@ -283,7 +301,9 @@ def trained(variant: Variant, corpus: Corpus, steps: int, folder: Path) -> dict[
         marks.append(time.process_time())
 
     loop.make_optimizers = variant.optimizers  # a recipe has no other optimizer than Muon
-    train(config, folder, corpus_folder=corpus.folder, workers=0, on_step=on_step)
+    done = train(config, folder, corpus_folder=corpus.folder, workers=0, on_step=on_step)
+    if done < steps:
+        raise SystemExit(f"stopped after step {done} of {steps} of {variant.name}; the same command goes on")
     each = np.diff(marks).mean() if len(marks) > 1 else float("nan")
     return {"steps": steps, "seconds": float(each * steps), "loss": float(np.mean(losses[-50:]))}
 
@@ -447,7 +467,7 @@ def main() -> None:
     corpora = make_corpora(options.output, base)
     linear = corpora["linear"].tokenizer
     assert isinstance(linear, LinearTokenizer)
-    variants = variants_of(base, float(linear.scale[0]))
+    variants = variants_of(base, float(linear.scale[0]), options.output)
     each = kept(options.output / "seconds.json", lambda: seconds_a_step(variants, corpora))
     questions = questions_of(options.prompts, options.seed, corpora["linear"])
     beside = kept(options.output / "references.json", lambda: references(corpora, questions))
@@ -456,7 +476,7 @@ def main() -> None:
         folder = options.output / variant.name.replace(", ", "-").replace(" ", "-")
         if options.only and variant.name not in options.only and not (folder / "result.json").exists():
             continue
-        corpus, steps = corpora[variant.config.corpus.tokenizer], round(options.minutes * 60 / each[variant.name])
+        corpus, steps = corpora[variant.config.corpus.tokenizer], round(options.minutes * 60 / each[work_of(variant)])
         learned = kept(folder / "trained.json", partial(trained, variant, corpus, steps, folder))
         result = kept(folder / "result.json", partial(scored, variant, folder, corpus, questions))
         found[variant.name] = {**learned, **result}

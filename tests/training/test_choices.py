@@ -18,7 +18,8 @@ from langit.training.parallel import ALONE
 
 @pytest.fixture(scope="module")
 def variants(tmp_path_factory):
-    return variants_of(base_of(tmp_path_factory.mktemp("runs"), 8, 64), louder=3.0)
+    output = tmp_path_factory.mktemp("runs")
+    return variants_of(base_of(output, 8, 64), 3.0, output)
 
 
 def test_every_variant_is_one_change_that_fits_its_tokenizer(variants):

@@ -188,9 +188,9 @@ def tells_shape(sight: Sight, k: int) -> bool:
 
 def _looks_long(sight: Sight, k: int) -> bool:
     """Whether it is seen from its side in some frames, whole."""
-    frames = [frame for frame in range(len(sight.frames)) if sight.pixels[frame, k] >= 0.5 * sight.most(k)]
+    shown = (sight.pixels[:, k] >= 0.5 * sight.most(k)) & (sight.visible_share[:, k] > UNCUT)
     long = []
-    for frame in frames:
+    for frame in np.flatnonzero(shown):
         rows, columns = np.nonzero(sight.mask(k)[frame])
         spread = np.linalg.eigvalsh(np.cov(np.stack([rows, columns]).astype(np.float64)) + np.eye(2) / 12)
         long.append(math.sqrt(spread[1] / spread[0]) >= LONGER)

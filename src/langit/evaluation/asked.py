@@ -143,7 +143,10 @@ def tells_size(sight: Sight, k: int) -> bool:
         return False  # nothing tells how far away it is
     if sight.facts.camera_move == "rise" or sight.most(k) < SIZE_PIXELS or not tells_shape(sight, k):
         return False
-    if float((sight.visible_share[:, k] > WHOLE).mean()) < WHOLE_FRAMES:
+    whole = np.flatnonzero(sight.visible_share[:, k] > WHOLE)
+    if len(whole) < WHOLE_FRAMES * len(sight.frames):
+        return False
+    if float(np.median([_aloft(sight, k, int(frame)) for frame in whole])) > ALOFT:  # it stands on something
         return False
     size = sight.thing(k).size
     height = float(np.median(sight.camera.positions[:, 2]))

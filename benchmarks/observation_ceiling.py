@@ -30,7 +30,7 @@ from langit.evaluation.prompts import ATTRIBUTES, FIRST_SEED, SEEDS, Prompt, ans
 from langit.evaluation.report import told
 from langit.evaluation.statistics import reading
 
-EXACT = 16  # points of a pixel, each way
+POINTS = (4, 16, None)  # of a pixel, each way; None for its whole area
 TASKS = ("uniform", "collision", "parabola", "fall", "bounce", "occlusion", "static", "extension", "pan")
 
 
@@ -118,10 +118,10 @@ def print_floors(count: int, size: int) -> None:
 
 
 def print_discs(count: int) -> None:
-    """Velocity errors of flat discs, with pixels of 4x4 points and of so many that they are as good as exact."""
+    """Velocity errors of flat discs, with pixels of 4x4 points, of more, and of their whole area."""
     print("| points of a pixel | motion | followed | velocity error, units/s | by centroids, all colours known |")
     print("|---|---|---|---|---|")
-    for finer in (4, EXACT):
+    for finer in POINTS:
         for task in discs.MOTIONS:
             clips = [discs.make_clip(task, number, finer=finer) for number in range(count)]
             followed = sum(physics.is_followed(clip) == 1 for clip in clips)
@@ -130,7 +130,8 @@ def print_discs(count: int) -> None:
             )
             bound = reading("", "", "units/s", "lower", [discs.centroid_error(clip) for clip in clips], why="")
             values = " | ".join(told(one.estimated(), one.unit) for one in (found, bound))
-            print(f"| {finer}x{finer} | {task} | {followed} of {count} | {values} |", flush=True)
+            points = "whole area" if finer is None else f"{finer}x{finer}"
+            print(f"| {points} | {task} | {followed} of {count} | {values} |", flush=True)
 
 
 def list_wrong(prompts: tuple[Prompt, ...], seen: list[Observation], answers: list[dict]) -> None:

@@ -74,6 +74,18 @@ def test_an_egg_is_asked_where_it_is_seen_from_its_side(turn, is_told):
     assert tells_shape(sight_of(replace(sight.scene, trajectory=path)), 0) is is_told
 
 
+def test_an_egg_that_is_long_only_where_the_edge_cuts_it_is_not_asked():
+    sight = stage(make_thing("egg", "large", "matte", "red"))
+    lying = about((0.0, 1.0, 0.0), np.pi / 2)
+    turns = [multiply(about((0.0, 0.0, 1.0), np.pi / 2 if frame < 4 else 0.0), lying) for frame in range(LENGTH.frames)]
+    path = replace(sight.scene.trajectory, quaternions=np.array(turns, np.float32)[:, None])
+    turning = sight_of(replace(sight.scene, trajectory=path))
+    share = turning.visible_share.copy()
+    share[4:] = 0.8
+    assert tells_shape(turning, 0)
+    assert not tells_shape(replace(turning, truth=replace(turning.truth, visible_share=share)), 0)
+
+
 def test_the_side_of_the_light_is_asked_where_a_shadow_shows_it():
     sight = stage(make_thing("cube", "large", "matte", "red"))
     assert tells_light_side(sight)
@@ -95,6 +107,9 @@ def test_a_size_is_asked_where_the_usual_camera_tells_it_and_the_thing_is_whole(
     higher = replace(usual, positions=usual.positions * np.array([1, 1, 1.12], np.float32))
     assert not tells_size(sight_of(replace(sight.scene, camera=higher)), 0)
     assert not tells_size(replace(plain, truth=replace(plain.truth, visible_share=plain.visible_share * 0.9)), 0)
+    lifted = plain.positions + np.array([0, 0, 0.5], np.float32)  # as if it stood on something
+    on_something = replace(plain.scene, trajectory=replace(plain.scene.trajectory, positions=lifted))
+    assert not tells_size(sight_of(on_something), 0)
 
 
 def test_a_flight_that_skims_the_ground_is_not_asked():

@@ -198,10 +198,20 @@ def test_the_side_of_a_low_light_is_seen_whichever_it_is():
 
 
 def test_metal_is_told_from_what_is_not():
-    tracks = [one for seed in range(FIRST, FIRST + 8) for one in remade(seed, at_sunset=False)]
+    tracks = [one for seed in range(FIRST, FIRST + 8) for one in remade(seed, at_sunset=False, shapes=False)]
     named = name_cuts([cuts.float() for cuts, _, _ in tracks], [numbers for _, numbers, _ in tracks])
     pairs = zip(named, tracks, strict=True)
-    right = [(one["material"][METAL] > 0.5) == (material == METAL) for (one, _), (_, _, material) in pairs]
+    right = [(one["material"][METAL] > 0.5) == (material == METAL) for (one, _), (_, _, (_, material)) in pairs]
     assert all(one["material"].sum() == pytest.approx(1) for one, _ in named)
-    assert len({material for *_, material in tracks}) > 1
+    assert len({material for _, _, (_, material) in tracks}) > 1
     assert np.mean(right) > 0.75
+
+
+def test_shapes_are_told_of_things_that_were_others():
+    tracks = [one for seed in range(FIRST, FIRST + 8) for one in remade(seed, at_sunset=False, shapes=True)]
+    named = name_cuts([cuts.float() for cuts, _, _ in tracks], [numbers for _, numbers, _ in tracks])
+    wanted = [shape for _, _, (shape, _) in tracks]
+    assert all(one["shape"].sum() == pytest.approx(1) for one, _ in named)
+    assert len(set(wanted)) > 4
+    right = [int(one["shape"].argmax()) == shape for (one, _), shape in zip(named, wanted, strict=True)]
+    assert np.mean(right) > 0.8

@@ -143,7 +143,10 @@ def tells_size(sight: Sight, k: int) -> bool:
         return False  # nothing tells how far away it is
     if sight.facts.camera_move == "rise" or sight.most(k) < SIZE_PIXELS or not tells_shape(sight, k):
         return False
-    if float((sight.visible_share[:, k] > WHOLE).mean()) < WHOLE_FRAMES:
+    whole = np.flatnonzero(sight.visible_share[:, k] > WHOLE)
+    if len(whole) < WHOLE_FRAMES * len(sight.frames):
+        return False
+    if float(np.median([_aloft(sight, k, int(frame)) for frame in whole])) > ALOFT:  # it stands on something
         return False
     size = sight.thing(k).size
     height = float(np.median(sight.camera.positions[:, 2]))
@@ -188,9 +191,9 @@ def tells_shape(sight: Sight, k: int) -> bool:
 
 def _looks_long(sight: Sight, k: int) -> bool:
     """Whether it is seen from its side in some frames, whole."""
-    frames = [frame for frame in range(len(sight.frames)) if sight.pixels[frame, k] >= 0.5 * sight.most(k)]
+    shown = (sight.pixels[:, k] >= 0.5 * sight.most(k)) & (sight.visible_share[:, k] > UNCUT)
     long = []
-    for frame in frames:
+    for frame in np.flatnonzero(shown):
         rows, columns = np.nonzero(sight.mask(k)[frame])
         spread = np.linalg.eigvalsh(np.cov(np.stack([rows, columns]).astype(np.float64)) + np.eye(2) / 12)
         long.append(math.sqrt(spread[1] / spread[0]) >= LONGER)

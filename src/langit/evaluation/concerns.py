@@ -53,6 +53,7 @@ CONCERNS: dict[str, Concern] = {
             ("the thing has another shape", LOOKS),
             ("in flight a cube shows its lid, then its floor: its middle is not that of its pixels", ("*, parabola*",)),
             ("what does it is another thing", DEEDS),
+            ("a cube hides the ground on which a ball's shadow lies", (SHADOWS,)),
             ("what comes back is another thing", (*IDENTITY, RETURN)),
         ),
     ),

@@ -1,10 +1,10 @@
 """Clips as PhyWorld draws them, for the measures of motion to be read where nothing else disturbs: flat discs, an empty ground.
 
 PhyWorld (arXiv 2411.02385) shows a world 10 units wide in 32 frames of 128x128, 0.1 s apart: discs with radii of 0.7 to 1.4 units
-that move on evenly, collide head on, or are thrown and fall. Every pixel is the mean of `finer` times `finer` points. The
-same code as in an exam reads them, from `observe` to `physics.velocity_error`: a camera that is far away and has as narrow
-an angle sees the world flat. How they are drawn bounds what can be read, and `centroid_error` tells that bound: places by the
-centroid of how far every pixel is covered, all colours known.
+that move on evenly, collide head on, or are thrown and fall. Every pixel is the mean of `finer` times `finer` points, or
+of its whole area where `finer` is None. The same code as in an exam reads them, from `observe` to `physics.velocity_error`: a
+camera that is far away and has as narrow an angle sees the world flat. How they are drawn bounds what can be read, and
+`centroid_error` tells that bound: places by the centroid of how far every pixel is covered, all colours known.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from langit.types import Frames
 FRAMES, SIDE, STEP, GIVEN = 32, 128, 0.1, 3
 RADII, SPEEDS = (0.7, 1.4), (1.0, 4.0)
 GAP = 0.2  # units, from the frame's edge at the start
+CHORDS = 64  # of a row of pixels, where the whole area of pixels counts
 FAR = 1000.0  # units, from the camera to the discs
 COLOURS = {"red": (222, 32, 28), "blue": (28, 60, 214)}
 GROUND = (128, 148, 92)
@@ -63,7 +64,7 @@ def parabola(rng: np.random.Generator, time: Doubles) -> tuple[Doubles, Doubles]
 MOTIONS: dict[str, Motion] = {"uniform": uniform, "collision": collision, "parabola": parabola}
 
 
-def make_clip(task: str, number: int, *, finer: int = 4, seed: int = 0) -> Examined:
+def make_clip(task: str, number: int, *, finer: int | None = 4, seed: int = 0) -> Examined:
     """Clip `number` of a task with what is true of it."""
     rng = np.random.default_rng([seed, list(MOTIONS).index(task), number])
     radii, places = MOTIONS[task](rng, np.asarray(np.arange(FRAMES) * STEP, np.float64))
@@ -90,19 +91,28 @@ def make_clip(task: str, number: int, *, finer: int = 4, seed: int = 0) -> Exami
     return Examined(f"{task}-{number:03d}", task, drawn(radii, places, finer), told, GIVEN)
 
 
-def drawn(radii: Doubles, places: Doubles, finer: int) -> Frames:
+def drawn(radii: Doubles, places: Doubles, finer: int | None) -> Frames:
     """Frames (F, SIDE, SIDE, 3) of discs at places (F, K, 2)."""
-    points = (np.arange(SIDE * finer) + 0.5) / (SIDE * finer) * PHYWORLD_WIDTH
     frames = np.empty((len(places), SIDE, SIDE, 3), np.uint8)
     for frame, here in enumerate(places):
         picture = np.tile(np.array(GROUND, np.float64), (SIDE, SIDE, 1))
         for radius, (across, height), colour in zip(radii, here, COLOURS.values(), strict=False):
-            below = PHYWORLD_WIDTH - height
-            within = (points - across) ** 2 + (points[:, None] - below) ** 2 < radius**2
-            covered = within.reshape(SIDE, finer, SIDE, finer).mean((1, 3))[..., None]
+            covered = share_within(radius, across, PHYWORLD_WIDTH - height, finer)[..., None]
             picture += covered * (np.array(colour) - GROUND)  # discs touch and never lie above each other
         frames[frame] = np.rint(picture.clip(0, 255))
     return frames
+
+
+def share_within(radius: float, across: float, below: float, finer: int | None) -> Doubles:
+    """(SIDE, SIDE): how much of every pixel is within a disc, by its points, or of its area by the lengths of chords."""
+    if finer is None:
+        rows = (np.arange(SIDE * CHORDS) + 0.5) / (SIDE * CHORDS) * PHYWORLD_WIDTH - below
+        half = np.sqrt(np.maximum(radius**2 - rows**2, 0))[:, None]
+        edges = np.clip(np.arange(SIDE + 1) / SIDE * PHYWORLD_WIDTH, across - half, across + half)
+        return np.asarray(np.diff(edges).reshape(SIDE, CHORDS, SIDE).mean(1) * SIDE / PHYWORLD_WIDTH)
+    points = (np.arange(SIDE * finer) + 0.5) / (SIDE * finer) * PHYWORLD_WIDTH
+    within = (points - across) ** 2 + (points[:, None] - below) ** 2 < radius**2
+    return np.asarray(within.reshape(SIDE, finer, SIDE, finer).mean((1, 3)))
 
 
 def centroid_error(clip: Examined) -> float:

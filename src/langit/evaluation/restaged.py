@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from langit.evaluation.violations import AWAY, against_gravity, passing, with_shadow_frozen
+from langit.simulator.physics import depths_below_centre, height_of_centre
 from langit.simulator.plans import make_thing
 from langit.simulator.render import render
 from langit.simulator.splits import colours_for
@@ -30,13 +31,14 @@ def recoloured(scene: Scene) -> Scene:
 
 
 def reshaped(scene: Scene) -> Scene:
-    """The thing that acts is a cube, or a ball if it was a cube, and goes its way upright."""
-    actor = scene.actors[0]
-    thing, quaternions = scene.things[actor], scene.trajectory.quaternions.copy()
+    """The thing that acts is a cube, or a ball if it was a cube, and goes its way upright, its lower end as high as it was."""
+    actor, path = scene.actors[0], scene.trajectory
+    thing = scene.things[actor]
+    other = make_thing("ball" if thing.shape == "cube" else "cube", thing.size, thing.material, thing.colour)
+    positions, quaternions = path.positions.copy(), path.quaternions.copy()
     quaternions[:, actor] = UPRIGHT
-    shape = "ball" if thing.shape == "cube" else "cube"
-    upright = replace(scene, trajectory=replace(scene.trajectory, quaternions=quaternions))
-    return _with_actor(upright, make_thing(shape, thing.size, thing.material, thing.colour))
+    positions[:, actor, 2] += height_of_centre(other) - depths_below_centre(thing, path.quaternions[:, actor])
+    return _with_actor(replace(scene, trajectory=replace(path, positions=positions, quaternions=quaternions)), other)
 
 
 def vanished(scene: Scene) -> Scene:

@@ -14,13 +14,19 @@ from langit.simulator.world import Array
 
 DARKER = 0.9  # brightness over that of the same ground in the light, of a shadow
 LIT = 75  # percentile over time, of what a place on the ground looks like in the light
-SPOTS = (
-    (0.3, 0.0), (0.6, -0.6), (0.6, 0.0), (0.6, 0.6), (1.0, -0.7), (1.0, 0.0), (1.0, 0.7), (1.4, -0.6), (1.4, 0.0),
-    (1.4, 0.6), (1.7, 0.0),
-)  # fmt: skip
+STEP, REACH = 0.15, 0.9
+SPOTS = np.array(
+    [
+        (1 + STEP * up, STEP * aside)
+        for up in range(-6, 7)
+        for aside in range(-6, 7)
+        if STEP * math.hypot(up, aside) < REACH + 0.01
+    ]
+)
 """Points of a thing, in its radius: how high, and how far to the side. Their shadows are looked for."""
-FEWEST_POINTS = 2  # of the ground that must be in sight
+FEWEST_PIXELS = 2  # of the ground that must be in sight
 RIM = 1.0  # pixels about a thing that are partly of it
+ROUND = ("ball", "egg")  # they fill the ellipse of their boxes, and others may fill their boxes
 
 
 def shadow_share(clip: Examined) -> float:
@@ -45,7 +51,7 @@ def _darkness(clip: Examined, lit: Array, frame: int, place: Array, thing: int) 
     radius = clip.told.things[thing].half_extents[0]
     slope = light[:2] / max(float(light[2]), 0.05)
     across = np.array([-slope[1], slope[0]]) / max(float(np.hypot(*slope)), 1e-6)
-    high, aside = radius * np.array(SPOTS).T[:, :, None]
+    high, aside = radius * SPOTS.T[:, :, None]
     ground = place[:2] - high * slope + aside * across
     spots = np.concatenate([ground, np.zeros((len(ground), 1))], 1).astype(np.float32)
     height, width = clip.told.size
@@ -53,12 +59,13 @@ def _darkness(clip: Examined, lit: Array, frame: int, place: Array, thing: int) 
     x, y = screen[min(frame, clip.told.num_frames - 1)].T
     free: NDArray[np.bool_] = (x > 0) & (x < 1) & (y > 0) & (y < 1)
     for track in clip.observation.tracks:
-        if track.visible[frame]:  # things are round enough to take an ellipse of their boxes
+        if track.visible[frame]:
             left, top, right, bottom = track.boxes[frame]
-            wide, high_box = (right - left) / 2 + RIM / width, (bottom - top) / 2 + RIM / height
-            free &= ((x - (left + right) / 2) / wide) ** 2 + ((y - (top + bottom) / 2) / high_box) ** 2 > 1
-    if free.sum() < FEWEST_POINTS:
+            wide, tall = (right - left) / 2 + RIM / width, (bottom - top) / 2 + RIM / height
+            along, down = np.abs((x - (left + right) / 2) / wide), np.abs((y - (top + bottom) / 2) / tall)
+            free &= (np.hypot(along, down) if track.shape in ROUND else np.maximum(along, down)) > 1
+    row, column = np.unique([(y[free] * height).astype(int), (x[free] * width).astype(int)], axis=1)
+    if len(row) < FEWEST_PIXELS:
         return math.nan
-    row, column = (y[free] * height).astype(int), (x[free] * width).astype(int)
     here = clip.frames[frame, row, column].astype(np.float64).mean()
     return float(here / max(float(lit[row, column].mean()), 1.0))

@@ -6,9 +6,10 @@ takes about five minutes of one CPU core and writes `segmenter.safetensors` besi
 taken up by the next one; `--goes-on` begins with the weights that are there. Those that are shipped went on with
 `--goes-on --steps 11000 --peak 3e-3 --seed 11`, eleven minutes, on 8,000 films, from those of a network two thirds as wide
 (fitted for 11,500 steps on 4,600 films) whose channels were set among new ones that said nothing yet, and then with
-`--goes-on --steps 5500 --peak 1.5e-3 --seed 12` on 12,000 other films (`films --count 12000 --first 500020000`). Half of the
-frames are blurred, noised and tinted at random, because a model's clips are softer than the simulator's; a mirrored frame shows
-as good a scene as the frame.
+`--goes-on --steps 5500 --peak 1.5e-3 --seed 12` on 12,000 other films (`films --count 12000 --first 500020000`), and with
+`--goes-on --steps 3500 --peak 1e-3 --seed 22`, seven minutes, on 3,800 films from 500060000 on. Half of the frames are
+blurred, noised and tinted at random, because a model's clips are softer than the simulator's; a mirrored frame shows as good a
+scene as the frame.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ FRAMES_OF_FILM = 2  # to a batch
 WEIGHT = {"what": 1.0, "depth": 0.5, "light_time": 0.1, "ground": 0.1, "camera": 0.3}
 OF_THING, OF_SMALL = 3.0, 150.0  # more weight of a thing's pixels; pixels of a thing below which they weigh more still
 AS_MADE = 0.5  # share of frames that are not worn: by a few levels one tells white metal from the snow that it mirrors
-OFTEN = {"snow": 2.0}
-"""How much more often films with such a ground are drawn: white things on snow, and what mirrors it, are the hardest to tell."""
+OFTEN = {"snow": 2.0, "white": 2.0, "black": 1.5}
+"""How much more often films with such a ground, or with a thing of such a colour, are drawn: white things on snow, what mirrors
+it, and black ones at night are the hardest to tell."""
 ROUND = 500  # steps
 ROUNDS_OF_SEED = 1000  # no two rounds draw the same frames
 
@@ -68,7 +70,7 @@ class Batches:
         self.labels = [labels_of(film.scene) for film in films]
         self.cameras = [camera_numbers(film.scene) for film in films]
         self.scenes = [(LIGHTS.index(f.scene.light.time), GROUNDS.index(f.scene.ground)) for f in films]
-        often = np.array([OFTEN.get(film.scene.ground, 1.0) for film in films])
+        often = np.array([_often(film.scene) for film in films])
         self.chances = often / often.sum()
 
     def draw(self, size: int) -> tuple[Tensor, dict[str, Tensor], Tensor]:
@@ -100,6 +102,11 @@ class Batches:
         as_made = torch.rand(len(pixels), 1, 1, 1, generator=self.generator) < AS_MADE
         pixels = torch.where(as_made, pixels, worn(pixels, self.generator))
         return pixels, labels, torch.from_numpy(np.stack(weight).astype(np.float32))
+
+
+def _often(scene: Scene) -> float:
+    shown = {scene.ground, *(thing.colour for thing in scene.things)}
+    return math.prod(times for name, times in OFTEN.items() if name in shown)
 
 
 def loss_of(network: Segmenter, frames: Tensor, labels: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor]:

@@ -46,7 +46,7 @@ def fit(
             brighter = 1 + BRIGHTER * torch.randn(len(cuts), 1, 1, 1, 1)
             cuts[:, :, :3] = cuts[:, :, :3] * brighter + TINTED * torch.randn(len(cuts), 1, 3, 1, 1)
             together, alone = network(cuts, numbers + NOISE * torch.randn_like(numbers[:, :1]), there)
-            is_metal = (labels == MATERIALS.index("metal")).float()
+            is_metal = (labels[:, 1] == MATERIALS.index("metal")).float()
             each = functional.binary_cross_entropy_with_logits(
                 metal_logits(alone)[there], is_metal[:, None].expand(there.shape)[there]
             )
@@ -58,8 +58,8 @@ def fit(
                 metal_logits(network(cuts[None].float(), numbers[None], torch.ones(1, len(cuts), dtype=torch.bool))[0])
                 > 0
             )
-            == (label == MATERIALS.index("metal"))
-            for cuts, numbers, label in held
+            == (material == MATERIALS.index("metal"))
+            for cuts, numbers, (_, material) in held
         ]
         return f"held out: {np.mean(right):.1%} of {len(held)}"
 

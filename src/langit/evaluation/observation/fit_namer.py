@@ -1,12 +1,17 @@
 """Fits the namer on tracks of simulated films, after `fit` and `extracts`.
 
-    python -m langit.evaluation.observation.fit_namer extracts/ films/
+    python -m langit.evaluation.observation.fit_namer extracts/ films/ --reshaped reshaped/
+    python -m langit.evaluation.observation.fit_namer extracts/ films/ --reshaped reshaped/ --output namer2.safetensors
 
-takes about four minutes of one CPU core and writes `namer.safetensors` beside this file. The weights that are shipped went on
+each take about four minutes of one CPU core; the first writes `namer.safetensors` beside this file, where the second one's output
+belongs, too. `reshaped/` is what `remade --shapes` made. The weights that are shipped went on
 with `--goes-on --epochs 10 --peak 1.5e-3 --seed 5`, on 4,800 films with `--goes-on --epochs 8 --peak 1.5e-3 --seed 6` (seven
 rounds of it), and on 8,000 films that a better segmenter saw with `--goes-on --epochs 10 --peak 2e-3 --seed 7` and then
 `--goes-on --epochs 7 --peak 2e-3 --seed 8`, and on 4,000 other films (of seeds from 500026000 on) with
-`--goes-on --epochs 8 --peak 2e-3 --seed 9`.
+`--goes-on --epochs 8 --peak 2e-3 --seed 9`. Then 2,600 films from 500060000 on and 3,000 reshaped scenes: `--goes-on --epochs 8
+--peak 1.5e-3 --seed 13`, without props being as often as among the films alone, and with them `--goes-on --epochs 3 --peak 6e-4
+--seed 14`. The second was fitted on 2,100 of these films with `--epochs 12 --seed 12`, and on 2,600 with `--goes-on --epochs 3
+--peak 1e-3 --seed 15`.
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ from torch.nn import functional
 from langit.evaluation.observation.extracts import read_with_heights
 from langit.evaluation.observation.fitting import Course, add_course, fit_network, stops_on_interrupt
 from langit.evaluation.observation.namer import CHANNELS, CUT, NAMES, NUM_NUMBERS, WEIGHTS, Namer, usual_height
+from langit.evaluation.observation.remade import read_remade
 from langit.evaluation.observation.segmenter import SEEN_SHAPES
 from langit.simulator.world import MATERIALS, SIZES, Thing
 
@@ -89,11 +95,27 @@ def loss_of(network: Namer, cuts: Tensor, numbers: Tensor, there: Tensor, labels
     return total
 
 
+def reshaped(folder: Path) -> list[Track]:
+    """The tracks that `remade` made; their sizes are not asked."""
+    return [(cuts, numbers, torch.tensor([*label, NOTHING])) for cuts, numbers, label in read_remade(folder)]
+
+
 def fit(
-    tracks: list[Track], path: Path, *, epochs: int, goes_on: bool, size: int = 48, peak: float = 3e-3, seed: int = 0
+    tracks: list[Track],
+    others: list[Track],
+    path: Path,
+    *,
+    epochs: int,
+    goes_on: bool,
+    size: int = 48,
+    peak: float = 3e-3,
+    seed: int = 0,
 ) -> None:
+    """Fits on tracks, of which some are held out, and on others besides."""
     torch.manual_seed(seed)
     held, known = tracks[::HELD], [track for k, track in enumerate(tracks) if k % HELD]
+    props = [track for track in known if int(track[2][1]) == NOTHING]
+    known += others + props * round(len(others) / len(known))  # among the others are none, and they are to be as often
     network = Namer()
     course = Course(epochs, max(1, len(known) // size), peak, decay=0.03, seed=seed, goes_on=goes_on)
 
@@ -130,13 +152,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("extracts", type=Path)
     parser.add_argument("films", type=Path, help="of which the extracts are")
+    parser.add_argument("--reshaped", type=Path, help="a folder of `remade --shapes`, besides")
     parser.add_argument("--epochs", type=int, default=19)
     add_course(parser, Path(__file__).with_name(WEIGHTS), peak=3e-3)
     a = parser.parse_args()
     torch.set_num_threads(1)
     with stops_on_interrupt():
         tracks = tracks_of(a.extracts, a.films)
-        fit(tracks, a.output, epochs=a.epochs, goes_on=a.goes_on, peak=a.peak, seed=a.seed)
+        others = reshaped(a.reshaped) if a.reshaped else []
+        fit(tracks, others, a.output, epochs=a.epochs, goes_on=a.goes_on, peak=a.peak, seed=a.seed)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ Doubles = NDArray[np.float64]
 
 NUM_ALONE, NUM_BESIDE = 17, 12
 NUM_NUMBERS = NUM_ALONE + NUM_BESIDE + 2 * len(COLOURS) + len(LIGHTS) + len(GROUNDS)
-SURE = 0.62  # probability from which on a chain is a thing
+SURE = 0.5  # probability from which on a chain is a thing
 JUMPING = 0.9  # tenths of the frame from frame to frame: jumps beyond count no more; a clip whose frames are shuffled has things
 WEIGHTS = "judge.safetensors"
 MEMBERS = 4

@@ -1,6 +1,6 @@
-"""What is followed: its shape, material and size, by a small network on squares cut around its patches (`fit_namer`).
+"""What is followed: its shape, material and size, by two small networks on squares cut around its patches (`fit_namer`).
 
-The network looks at each cut, weighs them, and names the track by all of them together: a plank is known by the frames
+A network looks at each cut, weighs them, and names the track by all of them together: a plank is known by the frames
 that show its broad side. A patch's place and depth, the horizon and the camera's height go in beside the pixels. How
 large it is, `sizes` reads from these alone, and better.
 """
@@ -36,6 +36,7 @@ USUAL_HEIGHTS = (0.8, 2.0, 4.9)
 """Metres of a camera at a low angle, at eye level and at a high angle. A picture does not tell how high the camera is, so
 size is what it looks to be from a camera of the usual height."""
 WEIGHTS = "namer.safetensors"
+SECOND_WEIGHTS = "namer2.safetensors"
 METAL_WEIGHTS = "metal.safetensors"
 METAL = MATERIALS.index("metal")
 
@@ -110,19 +111,21 @@ def name_cuts(cuts: Sequence[Tensor], numbers: Sequence[Tensor]) -> list[tuple[N
     for row, (cut, number) in enumerate(zip(cuts, numbers, strict=True)):
         padded[row, : len(cut)], beside[row, : len(cut)], there[row, : len(cut)] = cut, number, True
     with torch.inference_mode():
-        together, alone = _network()(padded, beside, there)
+        both = [_network(weights)(padded, beside, there) for weights in (WEIGHTS, SECOND_WEIGHTS)]
         metal = metal_logits(_network(METAL_WEIGHTS)(padded, beside, there)[0]).sigmoid().double()
-    shapes = alone[..., : NAMES["shape"]].argmax(-1).numpy()
+    together = torch.stack([logits for logits, _ in both], 1)  # (B, 2, sum of NAMES)
+    alone = torch.stack([logits[..., : NAMES["shape"]].softmax(-1) for _, logits in both]).mean(0)
+    shapes = alone.argmax(-1).numpy()
     return [
-        (with_metal(named(row), one), of_cuts)
-        for row, one, of_cuts in zip(together, metal.tolist(), shapes, strict=True)
+        (with_metal(named(rows), one), of_cuts)
+        for rows, one, of_cuts in zip(together, metal.tolist(), shapes, strict=True)
     ]
 
 
 def named(logits: Tensor) -> Named:
-    """Logits (sum of NAMES,) as probabilities."""
+    """Logits (M, sum of NAMES) of several networks as the means of their probabilities."""
     parts = logits.split(list(NAMES.values()), -1)
-    return {each: part.softmax(-1).double().numpy() for each, part in zip(NAMES, parts, strict=True)}
+    return {each: part.softmax(-1).mean(0).double().numpy() for each, part in zip(NAMES, parts, strict=True)}
 
 
 def metal_logits(logits: Tensor) -> Tensor:

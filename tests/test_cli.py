@@ -307,10 +307,14 @@ def test_ctrl_c_is_not_lost_where_something_is_deleted(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     _never_lose_ctrl_c()
-    something = Deleted()
-    del something
-    with pytest.raises(KeyboardInterrupt):
-        time.sleep(10)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
+    try:
+        something = Deleted()
+        del something
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(10)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # Help.

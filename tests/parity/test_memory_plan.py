@@ -102,7 +102,7 @@ def test_working_memory_of_a_block(name, monkeypatch):
     with torch.device("meta"), torch.inference_mode():
         block = Transformer(replace(config, depth=1)).to(torch.bfloat16).blocks[0]
         modulation = torch.empty(1, 6, config.width, dtype=torch.bfloat16)
-        rotation = torch.empty(patches, config.width // config.num_heads // 2, dtype=torch.complex64)
+        rotation = torch.empty(patches, config.width // config.num_heads // 2, 2)
         words = Text(torch.empty(512, config.width, dtype=torch.bfloat16), (0, 512))
         with Living() as living:
             block(

@@ -119,6 +119,7 @@ CONCERNS: dict[str, Concern] = {
             ("all places shake", (*SPEEDS, *FLIGHTS)),
             ("pixels go to and fro", ("flicker*",)),
             ("shadows are looked for where the camera should have stayed", (SHADOWS,)),
+            ("all frames jump, and that at a join may jump farthest", ("seam*",)),
         ),
     ),
     "blur": Concern(0.3, (("outlines and grain are gone", (*LOOKS, "camera*")),)),

@@ -85,7 +85,7 @@ def _traces(bundle: Bundle, shown: Sequence[Shown], grid: Grid) -> Traces:
     traces = no_traces(grid.t, bundle.tokenizer.stride[0], bundle.device)
     if shown:
         frames = torch.stack([one.frames for one in shown]).movedim(-1, 2).to(bundle.device)  # (k, t, 3, H, W)
-        painted = bundle.glance.tracing(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])  # (k, t, colours, H, W)
+        painted = torch.stack([bundle.glance.tracing(some) for some in frames])  # (k, t, colours, H, W)
         told, at = traces_of(painted.movedim(2, 1)), [one.at for one in shown]
         traces.reach[at], traces.read[at], traces.left[at] = told.reach, told.read, told.left
     return traces

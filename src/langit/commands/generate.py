@@ -5,15 +5,12 @@ from __future__ import annotations
 import itertools
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from langit.commands.making import OWN
-from langit.commands.terminal import Overwrite, Threads, bar, complaints, console, parse_size
-
-if TYPE_CHECKING:
-    from langit.provenance import Identity
+from langit.commands.making import OWN, identity_of, prompt_of, written
+from langit.commands.terminal import Overwrite, Threads, complaints, console, parse_size
 
 STARTED = time.perf_counter()
 
@@ -169,11 +166,10 @@ def generate(
     check_output(output, overwrite, frames=frames)
     if image is not None:
         read_image(image)
-    identity = None if no_credentials else _identity(output)
+    identity = None if no_credentials else identity_of(output)
 
     import torch
 
-    from langit.commands.making import prompt_of
     from langit.editing import Course, generate_clip, marking
 
     if threads:
@@ -201,27 +197,8 @@ def generate(
         from langit.provenance import Identity, Payload, home
 
         clip = marking.marked(clip, Payload((identity or Identity.load_or_create(home() / "identity")).mark))
-    with bar("sampling") as progress:
-        task = progress.add_task("sampling", total=None)
-        saved = clip.save(
-            output,
-            overwrite=overwrite,
-            identity=identity,
-            on_step=lambda done, of: progress.update(task, completed=done, total=of),
-        )
-    height, width = clip.size
-    console.print(
-        f"{saved}: {width}x{height}, {clip.num_frames / clip.fps:.2f} s, {clip.num_frames} frames at {clip.fps:g} "
-        f"fps, seed {clip.seed}, took {time.perf_counter() - STARTED:.1f} s",
-        markup=False,
-    )
-
-
-def _identity(output: Path) -> Identity | None:
-    """Who signs the output; None for folders of frames, which hold no credentials."""
-    from langit.provenance import Identity, can_seal, home
-
-    return Identity.load_or_create(home() / "identity") if can_seal(output) else None
+    became = written(clip, output, overwrite, identity, "sampling")
+    console.print(f"{became}, seed {clip.seed}, took {time.perf_counter() - STARTED:.1f} s", markup=False)
 
 
 def _free_name(name: str, overwrite: bool) -> Path:

@@ -21,6 +21,7 @@ from langit.commands.terminal import Overwrite, bar, complaints, console
 if TYPE_CHECKING:
     from langit.catalog import Bundle
     from langit.editing import Course, Edit
+    from langit.provenance import Identity
 
 OWN = "the model's own"
 OF_SOURCE = "what the clip was made of, where langit made it"
@@ -140,27 +141,34 @@ def make(name: str, output: Path | None, overwrite: bool, course: Course, build:
     store.finish(words)
 
 
-def save(edit: Edit, target: Path, overwrite: bool) -> None:
-    """Tell what is to be told of an edit, write it, and say what it became."""
+def identity_of(target: Path) -> Identity | None:
+    """Who signs the output; None for folders of frames, which hold no credentials."""
     from langit.provenance import Identity, can_seal, home
 
+    return Identity.load_or_create(home() / "identity") if can_seal(target) else None
+
+
+def save(edit: Edit, target: Path, overwrite: bool) -> None:
+    """Tell what is to be told of an edit, write it, and say what it became."""
     for notice in edit.notices:
         complaints.print(notice, style="yellow", markup=False)
-    identity = Identity.load_or_create(home() / "identity") if can_seal(target) else None
-    with bar(edit.record.verb) as progress:
-        task = progress.add_task(edit.record.verb, total=None)
+    became = written(edit, target, overwrite, identity_of(target), edit.record.verb)
+    drawn = f", seed {edit.seed}" if edit.record.model else ""
+    console.print(f"{became}{drawn}", markup=False)
+
+
+def written(edit: Edit, target: Path, overwrite: bool, identity: Identity | None, doing: str) -> str:
+    """Write an edit with progress; what it became, in words."""
+    with bar(doing) as progress:
+        task = progress.add_task(doing, total=None)
         saved = edit.save(
             target,
             overwrite=overwrite,
             identity=identity,
             on_step=lambda done, of: progress.update(task, completed=done, total=of),
         )
-    height, width = edit.size
-    drawn = f", seed {edit.seed}" if edit.record.model else ""
-    console.print(
-        f"{saved}: {width}x{height}, {edit.num_frames / edit.fps:.2f} s, {edit.num_frames} frames at {edit.fps:g} fps{drawn}",
-        markup=False,
-    )
+    (height, width), frames = edit.size, edit.num_frames
+    return f"{saved}: {width}x{height}, {frames / edit.fps:.2f} s, {frames} frames at {edit.fps:g} fps"
 
 
 def course_of(told: dict[str, Any]) -> Course:

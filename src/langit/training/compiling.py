@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from langit.transformer import Transformer
-from langit.transformer.linear import onednn_leads, product
+from langit.transformer.linear import product
 
 LEAST_STEPS = 1000
 """Of a recipe, that are worth the 10 to 20 seconds that compiling takes."""
@@ -33,7 +33,6 @@ def compile_blocks(transformer: Transformer) -> str | None:
             _compiled(_trial)(torch.ones(4, 16, requires_grad=True)).sum().backward()
     except Exception as error:  # no compiler, no headers, no place to write: whatever it is, training goes on without
         return (str(error).strip() or type(error).__name__).splitlines()[0]
-    onednn_leads()  # measured now, not while it is traced
     blocks: list[nn.Module] = [*transformer.blocks]
     if transformer.detail is not None:
         blocks += transformer.detail.blocks

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 import platform
-import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,8 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _GELU = 2 * (2 / math.pi) ** 0.5
-_LEAD = 1.4
-"""As many times faster must oneDNN's product be to make the gradients of weights, of which it first copies both factors."""
 _PRODUCT: Any = (
     torch.ops.mkldnn._linear_pointwise.default
     if torch.backends.mkldnn.is_available() and platform.machine() in ("x86_64", "AMD64")
@@ -73,34 +69,12 @@ def has_product(x: Tensor) -> bool:
     return _PRODUCT is not None and x.dtype == torch.float32 and x.device.type == "cpu"
 
 
-_leads: bool | None = None
-
-
-def onednn_leads() -> bool:
-    """Whether oneDNN's product is so much faster here than torch's own that two copies are worth it; measured once."""
-    global _leads
-    if _leads is None:
-        a = torch.ones(512, 512)
-        _leads = _PRODUCT is not None and _seconds(lambda: a @ a) > _LEAD * _seconds(lambda: product(a, a))
-    return _leads
-
-
-def _seconds(run: Callable[[], Tensor]) -> float:
-    """Of this process's time, the least of a few."""
-    found = []
-    for _ in range(6):  # the first makes ready
-        started = time.process_time()
-        run()
-        found.append(time.process_time() - started)
-    return min(found)
-
-
 def _fits(x: Tensor, weight: Tensor) -> bool:
     return has_product(x) and weight.dtype == torch.float32 and x.numel() > 0
 
 
 class _Product(torch.autograd.Function):
-    """The product with its gradients, by oneDNN; those of weights only where it is far ahead."""
+    """The product with its gradients, all three by oneDNN."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -111,9 +85,7 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         out = gradients[0]
-        rows, seen = out.flatten(0, -2), x.flatten(0, -2)
+        rows = out.flatten(0, -2)
         to_x = product(out, weight.t()) if ctx.needs_input_grad[0] else None
-        to_weight = None
-        if ctx.needs_input_grad[1]:
-            to_weight = product(rows.t(), seen.t()) if onednn_leads() else rows.t() @ seen
+        to_weight = product(rows.t(), x.flatten(0, -2).t()) if ctx.needs_input_grad[1] else None
         return to_x, to_weight, rows.sum(0) if ctx.needs_input_grad[2] else None

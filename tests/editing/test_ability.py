@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from langit.catalog import Bundle
-from langit.editing import animate, blend, extend, inpaint, loop, outpaint, recut, remix, storyboard
+from langit.editing import Course, animate, blend, extend, inpaint, loop, outpaint, recut, remix, storyboard
 from langit.editing.ability import notices, why_not
 from langit.editing.timeline import Gap
 from langit.transformer import Transformer
@@ -98,6 +98,15 @@ def test_a_model_of_one_level_says_that_it_holds_by_force(tiny_bundle, footage, 
     serving(forced)
     edit = extend(footage("a.mp4"), seconds=0.5, course=course)
     assert "joins may show" in " ".join(edit.notices)
-    assert notices(forced, [Gap(5)]) == []
+    assert notices(forced, [Gap(5)], []) == []
     able = replace(tiny_bundle, transformer=Experts([tiny_bundle.transformer], per_patch=True))
-    assert notices(able, [Gap(5, around=lambda first, count: [])]) == []
+    assert notices(able, [Gap(5, around=lambda first, count: [])], []) == []
+
+
+def test_a_model_of_simulated_scenes_says_what_becomes_of_other_footage(footage, tmp_path):
+    course, ours = Course(seed=5), tmp_path / "ours.mp4"
+    edit = extend(footage("a.mp4"), seconds=0.5, course=course)
+    assert "langit did not make a.mp4: " in " ".join(edit.notices)
+    assert "Wan-AI/Wan2.2-TI2V-5B-Diffusers knows real footage" in " ".join(edit.notices)
+    edit.save(ours)
+    assert "did not make" not in " ".join(extend(ours, seconds=0.5, course=course).notices)

@@ -33,10 +33,20 @@ def test_a_loss_of_the_decoder_does_not_show_at_the_joins():
     assert kept_error(lossy[15:17], made[7:9]) < 2  # in the middle it is as it was made
 
 
-def test_another_picture_leaves_no_ghost():
-    one, other = np.full((4, 8, 8, 3), 20, np.uint8), np.full((4, 8, 8, 3), 200, np.uint8)
+def test_another_thing_leaves_no_ghost():
+    one = np.full((4, 8, 8, 3), 20, np.uint8)
+    other = one.copy()
+    other[:, 2:6, 2:6] = 200  # a quarter of the frame
     made, _ = played(smoothed(making(other), 4, 8.0, one[-1], one[0]))
     np.testing.assert_array_equal(made, other)
+
+
+def test_another_world_is_dissolved_into():
+    one, other = np.full((9, 8, 8, 3), 20, np.uint8), np.full((9, 8, 8, 3), 200, np.uint8)
+    made, _ = played(smoothed(making(other), 9, 9.0, one[-1], None))
+    np.testing.assert_array_equal(made[:, 0, 0, 0], 20 + 18 * np.arange(1, 10))
+    led_back, _ = played(smoothed(making(other), 9, 9.0, None, one[0]))
+    np.testing.assert_array_equal(led_back, made[::-1])
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3])

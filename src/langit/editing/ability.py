@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from langit.catalog import Bundle
 from langit.conditioning.passages import CONTEXT_GROUPS
+from langit.editing.footage import Footage
 from langit.editing.timeline import Gap, Kept, Piece
 from langit.transformer.experts import Experts
 from langit.types import InputError
@@ -46,14 +47,22 @@ def fewest_frames(bundle: Bundle) -> int:
     return 1 + (2 * CONTEXT_GROUPS + 1) * bundle.tokenizer.stride[0]
 
 
-def notices(bundle: Bundle, pieces: Sequence[Piece]) -> list[str]:
+def notices(bundle: Bundle, pieces: Sequence[Piece], footage: Sequence[Footage]) -> list[str]:
     """What a model does, but was not made for."""
-    transformer = bundle.transformer
+    if not any(isinstance(piece, Gap) for piece in pieces):
+        return []
+    found, transformer = [], bundle.transformer
     holds = any(isinstance(piece, Kept) or piece.around is not None for piece in pieces)
     one_level = isinstance(transformer, Experts) and not transformer.per_patch and not bundle.takes_frames_beside
-    if not (holds and one_level and any(isinstance(piece, Gap) for piece in pieces)):
-        return []
-    return [
-        f"{bundle.config.name} was made for prompts alone: it holds what stays of a clip by force, and joins may show; the "
-        f"embedded model and {HOLDS} hold it as they were trained to"
-    ]
+    if holds and one_level:
+        found.append(
+            f"{bundle.config.name} was made for prompts alone: it holds what stays of a clip by force, and joins may show; the "
+            f"embedded model and {HOLDS} hold it as they were trained to"
+        )
+    foreign = [one.path.name for one in footage if one.record is None]
+    if foreign and bundle.cast is not None:
+        found.append(
+            f"langit did not make {' and '.join(dict.fromkeys(foreign))}: {bundle.config.name} knows its simulated world "
+            f"alone, and real footage turns into that where it makes something; {HOLDS} knows real footage"
+        )
+    return found

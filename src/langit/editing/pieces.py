@@ -56,7 +56,7 @@ def edit_of(
         bundle, p, pieces, closed=closed, on_step=on_step, sampler=sampler
     )
     heard = sound_pieces(pieces, fps) if sound is None else sound
-    notices = tuple(dict.fromkeys([*told, *notices, *notices_of(bundle, pieces), *p.notices]))
+    notices = tuple(dict.fromkeys([*told, *notices, *notices_of(bundle, pieces, footage), *p.notices]))
     return Edit(record, fps, size, num_frames(pieces), making, notices, tuple(heard))
 
 

@@ -63,6 +63,6 @@ def notices(bundle: Bundle, pieces: Sequence[Piece], footage: Sequence[Footage])
     if foreign and bundle.cast is not None:
         found.append(
             f"langit did not make {' and '.join(dict.fromkeys(foreign))}: {bundle.config.name} knows its simulated world "
-            f"alone, and real footage turns into that where it makes something; {HOLDS} knows real footage"
+            f"alone, and real footage turns into that where it makes something; a model such as {HOLDS} knows that"
         )
     return found

@@ -1,6 +1,7 @@
-"""Editing a long source takes the memory of a window: peak memory of `langit edit` on 10 seconds and on 10 minutes.
+"""A long clip takes the memory of a window: peak memory of `langit edit` on 10 seconds and on 10 minutes of footage.
 
     python benchmarks/editing_memory.py [--model embedded] [--seconds 10 600] [--only extend inpaint]
+    python benchmarks/editing_memory.py --only generate --seconds 4 60                # of `langit generate`, as it is used
 
 Footage with sound is written frame by frame, then each verb runs as a command of its own; its peak is the largest resident
 set that the system saw. One sampling step and no guidance: they decide the time, not the memory. Results: benchmarks/README.md.
@@ -24,15 +25,16 @@ from langit.types import Audio, Frames
 
 FPS, SIDE, RATE = 8.0, 64, 8000
 VERBS = {
-    "extend": ["extend", "{clip}", "--seconds", "4"],
-    "extend backward": ["extend", "{clip}", "--backward", "--seconds", "4"],
-    "loop": ["loop", "{clip}"],
-    "blend": ["blend", "{clip}", "{clip}", "--seconds", "2", "--curve", "ease"],
-    "recut": ["recut", "{clip}", "--keep", "0-2,4-{seconds}"],
-    "inpaint": ["inpaint", "{clip}", "a red ball", "--mask", "16,16,32,32"],
-    "outpaint": ["outpaint", "{clip}", "--size", "96x64"],
-    "remix": ["remix", "{clip}", "a red ball"],
+    "extend": ["edit", "extend", "{clip}", "--seconds", "4"],
+    "extend backward": ["edit", "extend", "{clip}", "--backward", "--seconds", "4"],
+    "loop": ["edit", "loop", "{clip}"],
+    "blend": ["edit", "blend", "{clip}", "{clip}", "--seconds", "2", "--curve", "ease"],
+    "recut": ["edit", "recut", "{clip}", "--keep", "0-2,4-{seconds}"],
+    "inpaint": ["edit", "inpaint", "{clip}", "a red ball", "--mask", "16,16,32,32"],
+    "outpaint": ["edit", "outpaint", "{clip}", "--size", "96x64"],
+    "remix": ["edit", "remix", "{clip}", "a red ball"],
 }
+GENERATE = ["generate", "a red ball rolls to the right on the grass", "--seconds", "{seconds}", "--seed", "3"]
 COURSE = ["--steps", "1", "--guidance", "1", "--seed", "1"]
 
 
@@ -72,14 +74,15 @@ def main() -> None:
     print(f"| verb | MiB at {short:g} s | MiB at {long:g} s | more | CPU s at {long:g} s |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         clips = {seconds: footage(Path(folder) / f"{seconds:g}.mp4", seconds) for seconds in (short, long)}
-        for name, words in VERBS.items():
+        for name, words in {"generate": GENERATE, **VERBS}.items():
             if options.only and name not in options.only:
                 continue
+            course = COURSE if words[0] == "edit" else []
             found = {}
             for seconds, clip in clips.items():
                 told = [word.format(clip=clip, seconds=f"{seconds:g}") for word in words]
                 output = Path(folder) / f"{time.monotonic_ns()}.mp4"
-                found[seconds] = peak(["edit", *told, "-o", str(output), "--model", options.model, *COURSE])
+                found[seconds] = peak([*told, "-o", str(output), "--model", options.model, *course])
             (small, _), (large, cpu) = found[short], found[long]
             print(f"| {name} | {small:.0f} | {large:.0f} | {large - small:+.0f} | {cpu:.0f} |", flush=True)
 

@@ -413,3 +413,24 @@ def warm(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
 
     yield run
     process.communicate()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap")
+@pytest.mark.parametrize(("command", "given_back"), [("generate", True), ("serve", False)])
+def test_what_is_free_between_blocks_is_given_back_while_a_long_clip_is_made(command, given_back):
+    """200 MB in small blocks, of which nearly all are let go: those that stay hold the heap as it is."""
+    code = """if True:
+        import sys, time
+        sys.argv = ["langit", sys.argv[1]]
+        from langit import cli
+        cli._keep_memory_whole()
+        blocks = [bytearray(b"1") * 100_000 for _ in range(2000)]
+        blocks = blocks[::20]
+        resident = lambda: int(open("/proc/self/statm").read().split()[1]) * 4096
+        before, until = resident(), time.monotonic() + (10 if sys.argv[1] == "generate" else 0.5)
+        while resident() > before - 100e6 and time.monotonic() < until:
+            time.sleep(0.05)
+        print(resident() <= before - 100e6)
+    """
+    done = subprocess.run([sys.executable, "-c", code, command], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(given_back), done.stderr

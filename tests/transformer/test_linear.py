@@ -30,9 +30,12 @@ def test_forwards(shape, bias):
 
 @pytest.mark.parametrize("shape", [(1, 24), (2, 50, 24)], ids=str)
 @pytest.mark.parametrize("bias", [True, False])
-def test_backwards(shape, bias):
+@pytest.mark.parametrize(
+    "outer", [40, 16], ids=["wider", "narrower"]
+)  # the gradient of the weight is made the other way round
+def test_backwards(shape, outer, bias):
     torch.manual_seed(0)
-    layer, x = Linear(24, 40, bias), drawn(*shape).requires_grad_()
+    layer, x = Linear(24, outer, bias), drawn(*shape).requires_grad_()
     found, expected = (
         torch.autograd.grad((run(x).sin()).sum(), [x, *layer.parameters()])
         for run in (layer, lambda x: F.linear(x, layer.weight, layer.bias))

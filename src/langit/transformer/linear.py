@@ -87,5 +87,16 @@ class _Product(torch.autograd.Function):
         out = gradients[0]
         rows = out.flatten(0, -2)
         to_x = product(out, weight.t()) if ctx.needs_input_grad[0] else None
-        to_weight = product(rows.t(), x.flatten(0, -2).t()) if ctx.needs_input_grad[1] else None
+        to_weight = _product_of_columns(rows, x.flatten(0, -2)) if ctx.needs_input_grad[1] else None
         return to_x, to_weight, rows.sum(0) if ctx.needs_input_grad[2] else None
+
+
+def _product_of_columns(out: Tensor, x: Tensor) -> Tensor:
+    """out (N, o).T @ x (N, i), the gradient of a weight.
+
+    oneDNN wants its first factor copied across, so that is the narrower one; of equals x, which layers that read the same may
+    share.
+    """
+    if out.shape[1] < x.shape[1]:
+        return product(out.t().contiguous(), x.t())
+    return product(x.t().contiguous(), out.t()).t()

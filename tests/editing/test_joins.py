@@ -47,6 +47,9 @@ def test_another_world_is_dissolved_into():
     np.testing.assert_array_equal(made[:, 0, 0, 0], 20 + 18 * np.arange(1, 10))
     led_back, _ = played(smoothed(making(other), 9, 9.0, None, one[0]))
     np.testing.assert_array_equal(led_back, made[::-1])
+    # Within a second one known frame dissolves into the other, and nothing of what is made is seen.
+    known, _ = played(smoothed(making(other[:4]), 4, 9.0, one[0], one[0] + np.uint8(50)))
+    np.testing.assert_array_equal(known[:, 0, 0, 0], [30, 40, 50, 60])
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3])
@@ -69,11 +72,11 @@ def test_it_is_part_of_an_edit(footage, course, monkeypatch):
 
 def test_what_rests_is_that_of_the_frames_beside_it_and_no_mixture_of_two_things():
     before, after = np.full((4, 8, 3), 100, np.uint8), np.full((4, 8, 3), 110, np.uint8)
-    after[:, 4:] = 250
-    made = np.full((3, 4, 8, 3), 60, np.uint8)
+    after[:, 6:] = 250  # another thing in a quarter of the frame
+    made = np.full((3, 4, 8, 3), 90, np.uint8)
     rests = np.ones((4, 8, 1), np.float32)
     shown, _ = played(smoothed(making(made), 3, 1.0, before, after, lambda index: rests if index else None))
     np.testing.assert_array_equal(shown[1:, 0, 0, 0], [105, 109])  # the last one is led up to what follows, too
-    np.testing.assert_array_equal(shown[:, :, 4:], played(smoothed(making(made), 3, 1.0, before, after))[0][:, :, 4:])
+    np.testing.assert_array_equal(shown[:, :, 6:], played(smoothed(making(made), 3, 1.0, before, after))[0][:, :, 6:])
     alone, _ = played(smoothed(making(made), 3, 1.0, None, after, lambda index: rests))
     np.testing.assert_array_equal(alone, after[None].repeat(3, 0))

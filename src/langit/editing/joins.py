@@ -6,13 +6,14 @@ of what is made: at the join the made frames are as near to what stays as they c
 from frame to frame. What is known to rest (`anchor.py`) is shown as it was before. Only small differences are spread. Where much
 differs something has moved or is another thing, and carrying it over would leave a ghost. But where much of the frame does, the
 model does not know the world that it goes on from (the embedded one knows no real footage): then nothing of it can be taken up,
-and all of it dissolves into what is made.
+and the known frame dissolves into what is made, or within a second into the one after.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from langit.types import Frames
 SMALL = 24.0
 """Levels (of 255) up to which a difference is spread in full; from twice as many on not at all."""
 ANOTHER_WORLD = 0.25
-"""The share of a frame that differs by more than `SMALL` from which on all of it is spread.
+"""The share of a frame that differs by more than `SMALL` from which on it dissolves.
 
 The embedded model: at most 0.17 at 40 joins of simulated clips, 0.27 to 0.65 at as many of real footage
 (`langit evaluate --editing`)."""
@@ -51,43 +52,60 @@ def smoothed(
 
     In the memory of the frames over which differences are spread. Returns what `making` returns.
     """
-    sides = (before is not None) + (after is not None)
-    reach = min(round(SECONDS * fps), frames // max(sides, 1))
-    begin, end = reach if before is not None else 0, reach if after is not None else 0
+    longest = min(round(SECONDS * fps), frames)
     alike = 1.0 if before is None or after is None else _small(after.astype(np.float32) - before, SMALL)
-    offset: NDArray[np.float32] | None = None
-    waiting: deque[Frames] = deque()
+    both = before is not None and after is not None
+    first: _Join | None = None
+    waiting: deque[tuple[Frames, Frames]] = deque()  # as shown so far, and what of that gives way to the frame after
     index = 0
     while True:
         try:
-            frame = next(making)
+            made = frame = next(making)
         except StopIteration as done:
             known: Known | None = done.value
             break
-        if before is not None and index < begin:
-            offset = _difference(before, frame, small) if offset is None else offset
-            frame = _moved(frame, offset, 1 - (index + 1) / (begin + 1))
+        if before is not None:
+            first = first or _Join.of(before, made, frames, longest, both, small)
+            frame = first.led(frame, made, index + 1)
         share = rests(index) if rests is not None else None
         if share is not None:
             still = _between(before, after, (index + 1) / (frames + 1))
             frame = _moved(frame, still - frame, share * alike)
-        waiting.append(frame)
+        waiting.append((frame, made if first is not None and first.dissolves else frame))
         index += 1
-        if len(waiting) > end:
-            yield waiting.popleft()
+        if after is None or len(waiting) > longest:
+            yield waiting.popleft()[0]
     if after is not None and waiting:
-        last = _difference(after, waiting[-1], small)
-        for place, frame in enumerate(waiting, 1):
-            yield _moved(frame, last, place / (len(waiting) + 1))
+        last = _Join.of(after, waiting[-1][0], frames, longest, both, small)
+        for place, (frame, made) in enumerate(waiting):
+            yield last.led(frame, made, len(waiting) - place)
     return known
 
 
-def _difference(stays: Frames, made: Frames, small: float) -> NDArray[np.float32]:
-    """What is to be added to the made frame, (H, W, 3): the difference where it is small, or all of it between two worlds."""
-    apart = stays.astype(np.float32) - made
-    if (np.abs(apart).mean(-1) > SMALL).mean() > ANOTHER_WORLD:
-        return np.asarray(apart, np.float32)
-    return np.asarray(apart * _small(apart, small), np.float32)
+@dataclass(frozen=True, eq=False)
+class _Join:
+    """How made frames are led to the known one beside them, within `reach` frames."""
+
+    stays: Frames
+    reach: int
+    dissolves: bool  # whether the known one dissolves into them
+    offset: NDArray[np.float32]  # (H, W, 3): what is to be added to them where it does not
+
+    @classmethod
+    def of(cls, stays: Frames, made: Frames, frames: int, longest: int, both: bool, small: float) -> _Join:
+        """Given the made frame next to it, of so many: small differences are spread over half of them at most where `both` ends are
+        known, so that the middle is as it was made; between two worlds the known ends may meet."""
+        apart = stays.astype(np.float32) - made
+        dissolves = small == SMALL and bool((np.abs(apart).mean(-1) > SMALL).mean() > ANOTHER_WORLD)
+        offset = np.asarray(apart * _small(apart, small), np.float32)
+        return cls(stays, longest if dissolves else min(longest, frames // (1 + both)), dissolves, offset)
+
+    def led(self, frame: Frames, made: Frames, away: int) -> Frames:
+        """A frame `away` frames from the known one, of which `made` gives way to that where it dissolves."""
+        share = 1 - away / (self.reach + 1)
+        if share <= 0:
+            return frame
+        return _moved(frame, self.stays.astype(np.float32) - made if self.dissolves else self.offset, share)
 
 
 def _small(apart: NDArray[np.float32], small: float) -> NDArray[np.float32]:

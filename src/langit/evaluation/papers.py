@@ -85,6 +85,7 @@ class Paper:
     seed: int
     form: Form
     asked: Prompt | None = None  # of the task "world"
+    windows: int = WINDOWS  # of the task "extension"
 
     @property
     def name(self) -> str:
@@ -95,12 +96,12 @@ class Paper:
         frames = self.form.frames
         if self.task == "pan":
             return 2 * frames - 1
-        return frames + (WINDOWS - 1) * (frames - self.form.given) if self.task == "extension" else frames
+        return frames + (self.windows - 1) * (frames - self.form.given) if self.task == "extension" else frames
 
     @property
     def num_windows(self) -> int:
         """How much there is to make, in clips of the native length."""
-        return {"pan": 2, "extension": WINDOWS}.get(self.task, 1)
+        return {"pan": 2, "extension": self.windows}.get(self.task, 1)
 
     @property
     def given(self) -> int:

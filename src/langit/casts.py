@@ -32,7 +32,7 @@ from langit.patches import Grid
 from langit.planning import NUM_SEEDS
 from langit.sampling import SCHEDULES, SOLVERS, Denoise, guided, levels_of
 from langit.sight import Sight, sight_of
-from langit.text.lexicon import counts_in, names_in, things_in
+from langit.text.lexicon import counts_in, names_in, stands_still, things_in
 
 CASTS = 0x5EE7C4
 """A clip's cast has noise of its own: that of its seed with these bits turned."""
@@ -109,6 +109,11 @@ class _Search:
     is_open: bool = True  # whether another is to be finished
 
     @property
+    def told(self) -> str:
+        """All that it is prompted by."""
+        return " ".join(dict.fromkeys(self.held.prompts or (self.clip.prompt,)))
+
+    @property
     def known_frames(self) -> Tensor:
         """(f,) bool: the latent frames of which the picture is known whole."""
         return self.held.mask.reshape(self.grid.t, -1).all(1)
@@ -134,8 +139,7 @@ class _Search:
 
     def begin(self, begun: _Begun, things: Sequence[frozenset[int]]) -> None:
         """One that was begun, and who will be in it: kept where less is amiss than with those since the last that was finished."""
-        told = " ".join(dict.fromkeys(self.held.prompts or (self.clip.prompt,)))
-        wrong = amiss(told, things, self.held.start == 1 and not self.held.mask.any())
+        wrong = amiss(self.told, things, self.held.start == 1 and not self.held.mask.any())
         self.tried, self.failed = self.tried + 1, self.failed + (wrong > 0)
         if wrong < self.wrong:
             self.begun, self.wrong = begun, wrong
@@ -227,7 +231,7 @@ class _Making:
         x, _ = self._steps(torch.where(found[:, None], foreseen, x), levels, guidance, names)
         parts = (self._of_clips(rows) for rows in (self.settled(x), self.mask | found.cpu()))
         for one, rows, is_known in zip(searches, *parts, strict=True):
-            made = led_on(rows, is_known, self.casting.paths)
+            made = led_on(rows, is_known, self.casting, stands_still(one.told))
             one.finish(made, self.casting.decode(made))
 
     def settled(self, rows: Tensor) -> Tensor:

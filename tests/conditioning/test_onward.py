@@ -57,7 +57,7 @@ def test_a_leap_is_spread_over_what_is_made(is_before: bool):
     """After what is known, or before it."""
     rows = rolling(leap=10 * PIXEL)
     halves = slice(0, LATENT // 2), slice(LATENT // 2, LATENT)
-    before, way = way_of(rows), way_of(led_on(rows, known(halves[is_before]), CODE.paths))
+    before, way = way_of(rows), way_of(led_on(rows, known(halves[is_before]), CODE))
     assert before.diff().abs().max() > 8 * PIXEL
     assert way.diff().abs().max() < 4 * PIXEL
     first, last = slice(0, FIRST), slice(FIRST, None)
@@ -74,7 +74,7 @@ def test_a_picture_alone_is_gone_on_from():
     leapt = rolling(leap=0.0).unflatten(0, (LATENT, ROWS))
     moved = CODE.decode(rows.flatten(0, 1))
     leapt[1:] = CODE.encode(replace(moved, centres=moved.centres + 6 * PIXEL)).unflatten(0, (LATENT, ROWS))[1:]
-    way = way_of(led_on(leapt.flatten(0, 1), known(slice(0, 1)), CODE.paths))
+    way = way_of(led_on(leapt.flatten(0, 1), known(slice(0, 1)), CODE))
     assert way.diff().abs().max() < 3 * PIXEL
 
 
@@ -88,7 +88,7 @@ def test_what_rests_stays_unless_it_is_stirred(creeps: int, stays: bool, half: s
     along = (frame - FIRST + 1) / (FIRST - 1) if half.start == 0 else (FIRST - frame) / FIRST
     cast.centres[:, 1, :, 0] += (made * along * creeps * PIXEL).unflatten(0, (LATENT, TIMES))
     rows = CODE.encode(cast)
-    way = way_of(led_on(rows, known(half, 1), CODE.paths), 1)
+    way = way_of(led_on(rows, known(half, 1), CODE), 1)
     if stays:
         torch.testing.assert_close(way, torch.full_like(way, 0.5), atol=0.5 * PIXEL, rtol=0)
     else:
@@ -98,15 +98,69 @@ def test_what_rests_stays_unless_it_is_stirred(creeps: int, stays: bool, half: s
 def test_others_and_what_is_known_stay_to_the_last_bit():
     half = LATENT // 2
     rows = rolling(leap=10 * PIXEL)
-    changed = (led_on(rows, known(slice(0, half)), CODE.paths) != rows).any(-1).unflatten(0, (-1, ROWS))
+    changed = (led_on(rows, known(slice(0, half)), CODE) != rows).any(-1).unflatten(0, (-1, ROWS))
     assert not changed[:half].any()
     assert changed[half, 0]
     assert not changed[:, 1:].any()
     for all_or_none in (torch.zeros(LATENT * ROWS), torch.ones(LATENT * ROWS)):
-        assert torch.equal(led_on(rows, all_or_none.bool(), CODE.paths), rows)
+        assert torch.equal(led_on(rows, all_or_none.bool(), CODE), rows)
 
 
 def test_what_goes_on_as_it_went_is_left_so():
     rows = rolling()
-    way = way_of(led_on(rows, known(slice(0, LATENT // 2)), CODE.paths))
+    way = way_of(led_on(rows, known(slice(0, LATENT // 2)), CODE))
     assert (way - way_of(rows)).abs().max() < 0.5 * PIXEL
+
+
+def standing(creeps: float, drift: float = 0.0, grows: float = 0.0, ball: float = 9.0) -> torch.Tensor:
+    """The rows of a cast: a thing that creeps to the right by so many pixels and grows by that part, a ball that rolls by so far
+    above it (in half sides), and how far the backdrop drifts."""
+    cast = CODE.decode(rolling())
+    along = (torch.arange(LATENT * TIMES) - (TIMES - 1)).clamp(min=0).unflatten(0, (LATENT, TIMES)) / (LATENT * TIMES)
+    cast.centres[:, 1, :, 0] += creeps * PIXEL * along
+    cast.outlines[:, 1] *= 1 + grows * along[..., None]
+    cast.centres[:, 0, :, 0] = -0.5 + 2 * along
+    cast.centres[:, 0, :, 1] = -ball
+    return CODE.encode(replace(cast, drift=torch.full_like(cast.drift, drift)))
+
+
+NOTHING = torch.zeros(LATENT * ROWS, dtype=torch.bool)
+
+
+@pytest.mark.parametrize("shown", [NOTHING, known(slice(0, 1), 1)], ids=["from words", "from a picture"])
+def test_what_hardly_leaves_its_place_rests_where_nothing_touches_it(shown: torch.Tensor):
+    rows = standing(6)
+    way = way_of(led_on(rows, shown, CODE), 1)
+    torch.testing.assert_close(way, way[:1].expand_as(way), atol=0.5 * PIXEL, rtol=0)
+    before, after = CODE.decode(rows), CODE.decode(led_on(rows, shown, CODE))
+    torch.testing.assert_close(after.outlines, before.outlines, atol=0.5 * PIXEL, rtol=0)
+    torch.testing.assert_close(after.centres[:, 0], before.centres[:, 0], atol=0.1 * PIXEL, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [{"creeps": 24}, {"creeps": 6, "drift": 0.05}, {"creeps": 6, "grows": 0.8}, {"creeps": 6, "ball": 0.2}],
+    ids=["far", "under a camera that moves", "while it changes", "where something comes by"],
+)
+def test_what_moves_goes_on_moving(moves: dict[str, float]):
+    rows = standing(**moves)
+    torch.testing.assert_close(way_of(led_on(rows, NOTHING, CODE), 1), way_of(rows, 1), atol=0.1 * PIXEL, rtol=0)
+
+
+def test_what_is_known_to_move_is_not_stopped():
+    rows = standing(8)
+    shown = known(slice(0, LATENT // 2), 1)
+    assert way_of(led_on(rows, shown, CODE), 1)[FIRST:].diff().mean() > 0.1 * PIXEL
+
+
+def test_what_is_said_to_stand_does_not_leave_its_place_at_all():
+    rows = standing(24, grows=0.8)
+    after = CODE.decode(led_on(rows, NOTHING, CODE, standing=True))
+    torch.testing.assert_close(
+        after.centres[:, 1], after.centres[:1, 1].expand(LATENT, -1, -1), atol=0.5 * PIXEL, rtol=0
+    )
+    torch.testing.assert_close(
+        after.outlines[:, 1], after.outlines[:1, 1].expand(LATENT, -1, -1), atol=0.5 * PIXEL, rtol=0
+    )
+    under_a_camera = standing(24, drift=0.05)
+    assert torch.equal(led_on(under_a_camera, NOTHING, CODE, standing=True), under_a_camera)

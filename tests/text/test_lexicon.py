@@ -19,6 +19,7 @@ from langit.text.lexicon import (
     known_words,
     names_in,
     read,
+    stands_still,
     things_in,
 )
 
@@ -241,3 +242,17 @@ def test_a_thing_is_told_by_its_colour_and_its_kind(prompt):
 
     told = {frozenset(NAMES[place] for place in thing) for thing in things_in(prompt)}
     assert told == {frozenset({"red", "ball"}), frozenset({"blue", "cube"})}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "stand"),
+    [
+        ("A red ball and a blue cube stand still on the sand. The camera is still.", True),
+        ("sebuah bola merah diam di atas pasir", True),
+        ("A red ball rolls past a blue cube that stands still.", False),
+        ("A red ball on the sand, the camera is still at eye level", False),
+        ("A red ball on the sand", False),
+    ],
+)
+def test_whether_all_things_stand_still(prompt, stand):
+    assert stands_still(prompt) is stand

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 from langit.text.vocabulary import DROPPED, PHRASES, ROWS
 from langit.text.word_order import in_order
@@ -256,6 +257,14 @@ def _places() -> dict[str, int]:
 def counts_in(prompt: str) -> bool:
     """Whether a prompt tells of several things at once: two, another, a stack."""
     return not {CONCEPT_IDS[name] for name in SEVERAL}.isdisjoint(read(prompt).tokens)
+
+
+def stands_still(prompt: str) -> bool:
+    """Whether a prompt says of its things that they stand still, and of none that it does anything else."""
+    events = {entry.name for entry in CONCEPTS if entry.category == "events"}
+    said = read(prompt).concepts
+    of_things = {what for before, what in pairwise(said) if what in events and before != "camera"}
+    return of_things == {"still"}
 
 
 def known_words(language: str) -> dict[str, list[str]]:

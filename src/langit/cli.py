@@ -30,6 +30,7 @@ MANY_CLIPS = ["evaluate"], ["train"]
 """Commands that work on packs of clips: giving their large blocks back each time would take a third of their time."""
 LONG_CLIPS = ["generate"], ["edit"], ["remake"]
 """Commands that may run for many windows: what is free between blocks that stay is given back meanwhile."""
+SECONDS_BEFORE = 6.0  # short clips are made by then, and would take a twentieth longer
 SECONDS_BETWEEN = 0.02  # a third of a millisecond each time
 KERNELS = "80"
 """Of oneDNN that are remembered there, half a megabyte each: those of a window are 77, and another length has its own."""
@@ -181,6 +182,7 @@ def _keep_memory_whole() -> None:
 
 
 def _give_back_what_is_free(trim: Callable[[int], int]) -> None:
+    time.sleep(SECONDS_BEFORE)
     while True:
         time.sleep(SECONDS_BETWEEN)
         trim(0)

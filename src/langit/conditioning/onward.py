@@ -59,9 +59,8 @@ def led_on(rows: Tensor, known: Tensor, casting: CastCode, standing: bool = Fals
     ways = by_latent.movedim(1, 2).flatten(0, 1)[frames - 1 :]  # (F, THINGS, ...): the first latent frame has one frame
     shown = torch.cat([is_known[:1], is_known[1:].repeat_interleave(frames, 0)])[:, :THINGS]
     named = told[:, :THINGS, NUM_COLOURS:NUM_NAMES].sum(-1).mean(0) > THERE * NAMED
-    resting = _resting(ways, shown, named, standing)
     drift = casting.backdrops.decode(told[:, THINGS, -CODES:] / CODED)[:, 3 * BANDS :]
-    is_fixed = bool(drift.abs().mean() < FIXED)
+    resting = _resting(ways, shown, named, standing) & (drift.abs().mean() < FIXED)
     change = torch.zeros_like(told)
     for thing in range(THINGS):
         there, way = is_known[:, thing], ways[:, thing]
@@ -70,7 +69,7 @@ def led_on(rows: Tensor, known: Tensor, casting: CastCode, standing: bool = Fals
         rests = _rest_of(way, shown[:, thing])
         if rests is not None:
             moved = rests.expand_as(way)
-        elif is_fixed and resting[thing]:
+        elif resting[thing]:
             place = _place(way, shown[:, thing]).expand_as(way)
             moved = place if standing else torch.cat([place[:, :2], way[:, 2:]], 1)
         elif there.any():

@@ -62,7 +62,7 @@ def notices(bundle: Bundle, pieces: Sequence[Piece], footage: Sequence[Footage])
     foreign = [one.path.name for one in footage if one.record is None]
     if foreign and bundle.cast is not None:
         found.append(
-            f"langit did not make {' and '.join(dict.fromkeys(foreign))}: {bundle.config.name} knows its simulated world "
+            f"nothing says that langit made {' and '.join(dict.fromkeys(foreign))}: {bundle.config.name} knows its simulated world "
             f"alone, and real footage turns into that where it makes something; a model such as {HOLDS} knows that"
         )
     return found

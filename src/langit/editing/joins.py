@@ -43,17 +43,17 @@ def smoothed(
     before: Frames | None,
     after: Frames | None,
     rests: ShareOf | None = None,
-    small: float = SMALL,
+    turns: bool = False,
 ) -> Making:
     """`frames` frames (H, W, 3) as they come, led away from the frame `before` them and up to the frame `after`.
 
-    What `rests` is that of the frame before, of the frame after, or on the way from one to the other. `small` differences are
-    spread: all of them where one thing dissolves into another anyway.
+    What `rests` is that of the frame before, of the frame after, or on the way from one to the other. Small differences are
+    spread, and all of them where one thing `turns` into another anyway.
 
     In the memory of the frames over which differences are spread. Returns what `making` returns.
     """
     longest = min(round(SECONDS * fps), frames)
-    alike = 1.0 if before is None or after is None else _small(after.astype(np.float32) - before, SMALL)
+    alike = 1.0 if before is None or after is None else _small(after.astype(np.float32) - before)
     both = before is not None and after is not None
     first: _Join | None = None
     waiting: deque[tuple[Frames, Frames]] = deque()  # as shown so far, and what of that gives way to the frame after
@@ -65,7 +65,7 @@ def smoothed(
             known: Known | None = done.value
             break
         if before is not None:
-            first = first or _Join.of(before, made, frames, longest, both, small)
+            first = first or _Join.of(before, made, frames, longest, both, turns)
             frame = first.led(frame, made, index + 1)
         share = rests(index) if rests is not None else None
         if share is not None:
@@ -76,7 +76,7 @@ def smoothed(
         if after is None or len(waiting) > longest:
             yield waiting.popleft()[0]
     if after is not None and waiting:
-        last = _Join.of(after, waiting[-1][0], frames, longest, both, small)
+        last = _Join.of(after, waiting[-1][0], frames, longest, both, turns)
         for place, (frame, made) in enumerate(waiting):
             yield last.led(frame, made, len(waiting) - place)
     return known
@@ -92,12 +92,12 @@ class _Join:
     offset: NDArray[np.float32]  # (H, W, 3): what is to be added to them where it does not
 
     @classmethod
-    def of(cls, stays: Frames, made: Frames, frames: int, longest: int, both: bool, small: float) -> _Join:
+    def of(cls, stays: Frames, made: Frames, frames: int, longest: int, both: bool, turns: bool) -> _Join:
         """Given the made frame next to it, of so many: small differences are spread over half of them at most where `both` ends are
         known, so that the middle is as it was made; between two worlds the known ends may meet."""
         apart = stays.astype(np.float32) - made
-        dissolves = small == SMALL and bool((np.abs(apart).mean(-1) > SMALL).mean() > ANOTHER_WORLD)
-        offset = np.asarray(apart * _small(apart, small), np.float32)
+        dissolves = not turns and bool((np.abs(apart).mean(-1) > SMALL).mean() > ANOTHER_WORLD)
+        offset = np.asarray(apart if turns else apart * _small(apart), np.float32)
         return cls(stays, longest if dissolves else min(longest, frames // (1 + both)), dissolves, offset)
 
     def led(self, frame: Frames, made: Frames, away: int) -> Frames:
@@ -108,9 +108,9 @@ class _Join:
         return _moved(frame, self.stays.astype(np.float32) - made if self.dissolves else self.offset, share)
 
 
-def _small(apart: NDArray[np.float32], small: float) -> NDArray[np.float32]:
+def _small(apart: NDArray[np.float32]) -> NDArray[np.float32]:
     """(H, W, 1): 1 where a difference (H, W, 3) is small, 0 where it is large."""
-    return np.asarray(np.clip(2 - np.abs(apart).mean(-1, keepdims=True) / small, 0, 1), np.float32)
+    return np.asarray(np.clip(2 - np.abs(apart).mean(-1, keepdims=True) / SMALL, 0, 1), np.float32)
 
 
 def _between(before: Frames | None, after: Frames | None, along: float) -> NDArray[np.float32]:

@@ -6,7 +6,6 @@ piece after, and its spans follow their own prompts.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from langit.conditioning import Known, Passage, Span
 from langit.conditioning.passages import CONTEXT_GROUPS, Around
 from langit.editing.anchor import Anchor, resting, resting_frames
 from langit.editing.footage import Footage, groups_of
-from langit.editing.joins import SMALL, smoothed
+from langit.editing.joins import smoothed
 from langit.generate import OnStep, Sampler, make_passage
 from langit.planning import Plan
 from langit.types import Frames
@@ -131,8 +130,9 @@ def play(
         if piece.over is None:
             stays = following.first(1)[0] if isinstance(following, Kept) else None
             share = partial(_share_of, anchor, piece.frames, before)
-            small = math.inf if piece.dissolves else SMALL
-            making = smoothed(making, piece.frames, p.fps, recent[-1] if recent else None, stays, share, small)
+            making = smoothed(
+                making, piece.frames, p.fps, recent[-1] if recent else None, stays, share, piece.dissolves
+            )
         end = _as_shown((yield from _shown(making, piece, recent)), recent, stride)
     return end
 

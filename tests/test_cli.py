@@ -426,9 +426,10 @@ def test_what_is_free_between_blocks_is_given_back_while_a_long_clip_is_made(com
         cli.SECONDS_BEFORE = 0
         cli._keep_memory_whole()
         blocks = [bytearray(b"1") * 100_000 for _ in range(2000)]
-        blocks = blocks[::20]
         resident = lambda: int(open("/proc/self/statm").read().split()[1]) * 4096
-        before, until = resident(), time.monotonic() + (10 if sys.argv[1] == "generate" else 0.5)
+        before = resident()
+        blocks = blocks[::20]
+        until = time.monotonic() + (10 if sys.argv[1] == "generate" else 0.5)
         while resident() > before - 100e6 and time.monotonic() < until:
             time.sleep(0.05)
         print(resident() <= before - 100e6)

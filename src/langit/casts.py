@@ -27,12 +27,12 @@ from langit.conditioning.tracing import Traces, traced, traced_rows
 from langit.conditioning.turning import Turning
 from langit.denoising import denoiser, governed, noise_of
 from langit.flow import add_noise
-from langit.packing import Layout, layout_of
+from langit.packing import Layout, layout_of, unpack
 from langit.patches import Grid
 from langit.planning import NUM_SEEDS
 from langit.sampling import SCHEDULES, SOLVERS, Denoise, guided, levels_of
 from langit.sight import Sight, sight_of
-from langit.text.lexicon import counts_in, names_in, stands_still, things_in
+from langit.text.lexicon import camera_rests, counts_in, names_in, stands_still, things_in
 
 CASTS = 0x5EE7C4
 """A clip's cast has noise of its own: that of its seed with these bits turned."""
@@ -177,15 +177,17 @@ def amiss(prompt: str, things: Sequence[frozenset[int]], from_words: bool) -> in
     return lacking * (THINGS + 1) + unasked + again
 
 
-def sketched(bundle: Bundle, casts: Sequence[Cast | Turning], layout: Layout) -> tuple[Beside, Tensor]:
-    """The sketches of clips with these casts, and how far the camera carries their patches (N, 2)."""
+def sketched(bundle: Bundle, casts: Sequence[Cast | Turning], layout: Layout) -> tuple[Beside, Tensor, list[Tensor]]:
+    """The sketches of clips with these casts, how far the camera carries their patches (N, 2), and their drafts (C, F, h, w)."""
     _, rows, columns = bundle.config.patch
     sketches = [
         sketch(cast, grid.y * rows, grid.x * columns, bundle.tokenizer, bundle.config.patch)
         for cast, grid in zip(casts, layout.grids, strict=True)
     ]
-    drawn, cells = torch.cat(sketches).to(bundle.device), rows * columns
-    return Beside(noisy_channels(drawn, drawn.new_zeros(len(drawn)), cells)), drift_of(drawn, cells)
+    drawn, cells = torch.cat(sketches), rows * columns
+    drafts = unpack(drawn[:, : bundle.tokenizer.channels * cells], layout, bundle.config.patch)
+    drawn = drawn.to(bundle.device)
+    return Beside(noisy_channels(drawn, drawn.new_zeros(len(drawn)), cells)), drift_of(drawn, cells), drafts
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,7 @@ class _Making:
         x, _ = self._steps(torch.where(found[:, None], foreseen, x), levels, guidance, names)
         parts = (self._of_clips(rows) for rows in (self.settled(x), self.mask | found.cpu()))
         for one, rows, is_known in zip(searches, *parts, strict=True):
-            made = led_on(rows, is_known, self.casting, stands_still(one.told))
+            made = led_on(rows, is_known, self.casting, stands_still(one.told), camera_rests(one.told))
             one.finish(made, self.casting.decode(made))
 
     def settled(self, rows: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import math
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from langit.conditioning.channels import Beside, known_frame_channels, known_fra
 from langit.conditioning.drift import anchored
 from langit.conditioning.finishing import finished
 from langit.conditioning.passages import CONTEXT_GROUPS, Window, windows_of
+from langit.conditioning.stillness import steadied, stilled
 from langit.conditioning.turning import Turning, turned
 from langit.denoising import denoiser, governed, noise_of, unguided
 from langit.flow import add_noise
@@ -39,7 +40,7 @@ from langit.packing import Layout, Text, bounds_of, layout_of, unpack
 from langit.patches import grid_of
 from langit.planning import DISTILLED, Plan, Request, animate, plan
 from langit.sampling import SCHEDULES, SOLVERS, guided, levels_of
-from langit.tokenizer import decode, encode
+from langit.tokenizer import encode
 from langit.tokenizer.base import latent_shape
 from langit.types import Frames, Video
 
@@ -124,10 +125,9 @@ def generate_all(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None =
     else:
         cast = with_casts(bundle, plans)
         videos = []
-        for latent, p in zip(sample(bundle, cast, on_step), cast, strict=True):
-            frames = decode(bundle.tokenizer, latent)
-            if bundle.finish is not None:
-                frames = finished(bundle.finish, frames, cast_of(bundle, p))
+        for latents, p in zip(sample(bundle, cast, on_step), cast, strict=True):
+            casts = [None] * latents.shape[1] if bundle.cast is None else cast_of(bundle, p).frames
+            frames = torch.cat(list(_shown(bundle, latents.split(1, 1), deque(casts))))
             videos.append(Video.from_float(frames[: p.frames].numpy(), p.fps))
     elapsed = time.perf_counter() - started
     return [Clip(video, p, bundle.config.name, elapsed, bundle) for video, p in zip(videos, plans, strict=True)]
@@ -154,7 +154,7 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
     beside = _beside(bundle, plans)
     if bundle.cast is not None:
         casts = [cast_of(bundle, p) for p in with_casts(bundle, plans)]
-        beside, drift = sketched(bundle, casts, layout)
+        beside, drift, drafts = sketched(bundle, casts, layout)
         layout = anchored(layout, drift, config.patch[1])
     denoise = guided(
         denoiser(bundle, layout, prompts, governs, beside, bundle.quick if quick else None),
@@ -167,7 +167,11 @@ def sample(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None = None)
     report = partial(_report, on_step, first.steps)
     solver = SOLVERS["euler" if quick else first.solver]
     x = solver(denoise, entering.x.to(device), levels.to(device), report).cpu()
-    return unpack(x, layout, config.patch)
+    clips = unpack(x, layout, config.patch)
+    if bundle.cast is None:
+        return clips
+    parts = zip(clips, drafts, casts, plans, strict=True)
+    return [stilled(clip, draft, cast, p.conditions, bundle.tokenizer) for clip, draft, cast, p in parts]
 
 
 @dataclass(frozen=True)
@@ -216,16 +220,31 @@ def make_passage(
     """
     latents = _PassageLatents(bundle, p, passage, on_step, sampler)
     shown = 0
-    for group in bundle.tokenizer.decode_stream(latents):
-        cast = latents.casts.popleft()
-        if cast is not None and bundle.finish is not None:
-            group = finished(bundle.finish, group, cast)
+    for group in _shown(bundle, latents, latents.casts):
         for frame in Video.from_float(group.numpy(), p.fps).frames:
             latents.recent.append(frame)
             shown += 1
             if latents.skip < shown <= latents.skip + passage.frames:
                 yield frame
     return None if passage.after is not None else latents.end(shown - latents.skip - passage.frames)
+
+
+def _shown(bundle: Bundle, latents: Iterable[Tensor], casts: deque[Cast | Turning | None]) -> Iterator[Tensor]:
+    """Latent frames (C, 1, h, w) as they come, and their casts -> groups of frames (F', H, W, 3) as they are shown."""
+    coming: deque[Tensor] = deque()
+
+    def noted() -> Iterator[Tensor]:
+        for latent in latents:
+            coming.append(latent)
+            yield latent
+
+    before: Tensor | None = None
+    for group in bundle.tokenizer.decode_stream(noted()):
+        latent, cast = coming.popleft(), casts.popleft()
+        if cast is not None and bundle.finish is not None:
+            group = finished(bundle.finish, group, cast)
+        yield group if before is None else steadied(group, latent, before)
+        before = latent
 
 
 class _PassageLatents:

@@ -96,8 +96,9 @@ def test_what_rests_stays_unless_it_is_stirred(creeps: int, stays: bool, half: s
 
 
 def test_others_and_what_is_known_stay_to_the_last_bit():
+    """Under a camera that moves: where it is still the backdrop is one."""
     half = LATENT // 2
-    rows = rolling(leap=10 * PIXEL)
+    rows = CODE.encode(replace(CODE.decode(rolling(leap=10 * PIXEL)), drift=torch.full((LATENT, 2, BANDS, 2), 0.1)))
     changed = (led_on(rows, known(slice(0, half)), CODE) != rows).any(-1).unflatten(0, (-1, ROWS))
     assert not changed[:half].any()
     assert changed[half, 0]
@@ -164,3 +165,33 @@ def test_what_is_said_to_stand_does_not_leave_its_place_at_all():
     )
     under_a_camera = standing(24, drift=0.05)
     assert torch.equal(led_on(under_a_camera, NOTHING, CODE, standing=True), under_a_camera)
+
+
+@pytest.mark.parametrize(
+    ("drift", "said", "fixed"), [(0.005, False, True), (0.025, False, False), (0.025, True, True), (0.1, True, False)]
+)
+def test_under_a_camera_that_is_still_or_said_to_be_the_backdrop_is_one(drift: float, said: bool, fixed: bool):
+    cast = CODE.decode(standing(6, drift=drift))
+    cast.bands[:, :, 2] += torch.linspace(0, 0.2, LATENT)[:, None]
+    rows = CODE.encode(cast)
+    before = CODE.decode(rows)
+    shown = known(slice(0, 2), THINGS)
+    made = led_on(rows, shown, CODE, camera_rests=said)
+    assert torch.equal(made[shown], rows[shown])
+    after = CODE.decode(made)
+    if fixed:
+        torch.testing.assert_close(after.bands[2:], before.bands[:1].expand(LATENT - 2, -1, -1), atol=0.03, rtol=0)
+        assert after.drift[2:].abs().mean() < 0.1 * drift
+    else:
+        assert torch.equal(after.bands, before.bands)
+        assert torch.equal(after.drift, before.drift)
+
+
+@pytest.mark.parametrize(("creeps", "one"), [(6, True), (24, False)])
+def test_what_rests_has_one_colour_and_what_moves_its_own(creeps: float, one: bool):
+    cast = CODE.decode(standing(creeps))
+    cast.colours[:, 1, 0] = torch.linspace(0, 0.5, LATENT)
+    rows = CODE.encode(cast)
+    colours = CODE.decode(led_on(rows, known(slice(0, 1), 1), CODE)).colours[:, 1, 0]
+    expected = torch.zeros(LATENT) if one else torch.linspace(0, 0.5, LATENT)
+    torch.testing.assert_close(colours, expected, atol=1e-4, rtol=0)

@@ -14,6 +14,7 @@ from langit.text import lexicon
 from langit.text.lexicon import (
     CONCEPTS,
     NUM_CONCEPTS,
+    camera_rests,
     describe_unknown,
     did_you_mean,
     known_words,
@@ -256,3 +257,17 @@ def test_a_thing_is_told_by_its_colour_and_its_kind(prompt):
 )
 def test_whether_all_things_stand_still(prompt, stand):
     assert stands_still(prompt) is stand
+
+
+@pytest.mark.parametrize(
+    ("prompt", "rests"),
+    [
+        ("A red ball rolls. The camera is still at eye level.", True),
+        ("sebuah bola merah menggelinding, kamera diam", True),
+        ("A red ball rolls. The camera pans left.", False),
+        ("The camera is still. The camera pans left.", False),
+        ("A red ball stands still", False),
+    ],
+)
+def test_whether_the_camera_is_still(prompt, rests):
+    assert camera_rests(prompt) is rests

@@ -4,7 +4,8 @@ What is made of a thing beside frames in which it is known begins up to some pix
 Here that leap becomes part of its way: the path and the outline are moved by all of it at the join and by less from frame to
 frame, over a second, as `editing.joins` does with the colours of pixels. And what is known to rest and hardly leaves its place
 stays where it is: else it would creep, window after window. So does what is not known to rest, where the camera is still and
-nothing that moves comes near, and all things of which the prompt says that they stand still.
+nothing that moves comes near, and all things of which the prompt says that they stand still. What rests has one colour; so has
+the backdrop under a camera that is still.
 """
 
 from __future__ import annotations
@@ -45,11 +46,15 @@ Of casts of things that stand still nine of ten leave it by at most 8 pixels of 
 outline changes by up to 0.11, of what topples by 0.29 and more."""
 FIXED = 0.015
 """How far the backdrop may drift, on average, under a camera that is still: 0.001 to 0.01; under a slow one 0.028."""
+HARDLY_FIXED = 0.05
+"""How far under one that is said to be still: as far as what that carries off looks the same in its place."""
 
 
-def led_on(rows: Tensor, known: Tensor, casting: CastCode, standing: bool = False) -> Tensor:
+def led_on(
+    rows: Tensor, known: Tensor, casting: CastCode, standing: bool = False, camera_rests: bool = False
+) -> Tensor:
     """The rows (f * ROWS, CAST) of one cast whose things in `known` (f * ROWS,) rows are where they are known to be; `standing`
-    where all of them are said to stand still."""
+    where all of them are said to stand still, `camera_rests` where the camera is."""
     told, is_known = rows.unflatten(0, (-1, ROWS)), known.unflatten(0, (-1, ROWS))
     numbers = casting.paths.decode(told[:, :THINGS, -CODES:] / CODED)  # (f, THINGS, numbers)
     frames = numbers.shape[-1] // (2 + DIRECTIONS)
@@ -59,19 +64,25 @@ def led_on(rows: Tensor, known: Tensor, casting: CastCode, standing: bool = Fals
     ways = by_latent.movedim(1, 2).flatten(0, 1)[frames - 1 :]  # (F, THINGS, ...): the first latent frame has one frame
     shown = torch.cat([is_known[:1], is_known[1:].repeat_interleave(frames, 0)])[:, :THINGS]
     named = told[:, :THINGS, NUM_COLOURS:NUM_NAMES].sum(-1).mean(0) > THERE * NAMED
-    drift = casting.backdrops.decode(told[:, THINGS, -CODES:] / CODED)[:, 3 * BANDS :]
-    resting = _resting(ways, shown, named, standing) & (drift.abs().mean() < FIXED)
     change = torch.zeros_like(told)
+    backdrop = casting.backdrops.decode(told[:, THINGS, -CODES:] / CODED)
+    fixed = bool(backdrop[:, 3 * BANDS :].abs().mean() < (HARDLY_FIXED if camera_rests else FIXED))
+    if fixed:
+        backdrop = _place(backdrop, is_known[:, THINGS]).clone()
+        backdrop[3 * BANDS :] = 0
+        same = casting.backdrops.encode(backdrop) * CODED
+        change[:, THINGS, -CODES:] = (same - told[:, THINGS, -CODES:]) * ~is_known[:, THINGS, None]
+    resting = _resting(ways, shown, named, standing) & fixed
     for thing in range(THINGS):
         there, way = is_known[:, thing], ways[:, thing]
         if there.all():
             continue
-        rests = _rest_of(way, shown[:, thing])
-        if rests is not None:
-            moved = rests.expand_as(way)
-        elif resting[thing]:
+        known_to_rest = _is_known_to_rest(way, shown[:, thing])
+        if known_to_rest or resting[thing]:
             place = _place(way, shown[:, thing]).expand_as(way)
-            moved = place if standing else torch.cat([place[:, :2], way[:, 2:]], 1)
+            moved = place if standing or known_to_rest else torch.cat([place[:, :2], way[:, 2:]], 1)
+            colours = told[:, thing, NUM_NAMES:-CODES]
+            change[:, thing, NUM_NAMES:-CODES] = (_place(colours, there) - colours) * ~there[:, None]
         elif there.any():
             moved = way + sum(_spread(way, *join) for join in _joins(there.tolist(), frames))
         else:
@@ -105,14 +116,12 @@ def _resting(ways: Tensor, known: Tensor, there: Tensor, standing: bool) -> Tens
     return resting
 
 
-def _rest_of(way: Tensor, known: Tensor) -> Tensor | None:
-    """Where a thing on its way (F, 2 + DIRECTIONS) rests, (2 + DIRECTIONS,), given the frames (F,) in which it is known; None
-    where it goes."""
+def _is_known_to_rest(way: Tensor, known: Tensor) -> bool:
+    """Whether a thing on its way (F, 2 + DIRECTIONS) rests, given the frames (F,) in which it is known."""
     if int(known.sum()) < SHOWN_BEFORE:
-        return None
-    place = _place(way, known)
-    away = (way[:, :2] - place[:2]).norm(dim=-1)
-    return place if bool((away[known] < STILL).all()) and bool((away[~known] < STIRS).all()) else None
+        return False
+    away = (way[:, :2] - _place(way, known)[:2]).norm(dim=-1)
+    return bool((away[known] < STILL).all()) and bool((away[~known] < STIRS).all())
 
 
 def _joins(known: list[bool], frames: int) -> Iterator[tuple[int, int, bool]]:

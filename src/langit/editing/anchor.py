@@ -30,17 +30,13 @@ from langit.conditioning import (
     SpansCondition,
     TurnCondition,
 )
+from langit.conditioning.stillness import RESTS, distance, falling, led
 from langit.editing.footage import groups_of
 from langit.generate import OnStep, Sampler
 from langit.planning import Plan
 from langit.tokenizer import decode, encode
 from langit.types import Frames
 
-RESTS = (0.05, 0.1)
-"""How far the latents of frames may be from those of one of them that stands still: up to the first they rest, from the second on
-they move. A camera that drifts by a pixel in half a second gives 0.06 to 0.3.
-
-As all distances here the root of the mean square over the channels, of latents of about unit variance."""
 RESTING_SECONDS = 0.5
 """In which a place has to be still, to rest."""
 SAME, NEAR_MOTION = (1.2, 1.6), (0.6, 1.0)
@@ -107,7 +103,7 @@ class Anchor:
         if tail is not None and self._after is not None:
             ends.append((tail.latents[:, :1], self._after, along))
         if len(ends) == 2:  # what is one thing here and another there has to change, however still it is at both ends
-            agree = _falling(_distance(ends[0][0], ends[1][0]), AGREE)
+            agree = falling(distance(ends[0][0], ends[1][0]), AGREE)
             ends = [(latents, rests * agree, near) for latents, rests, near in ends]
         shares, weight, known = torch.zeros(made.shape[1:]), torch.zeros(made.shape[1:]), torch.zeros_like(made)
         for latents, rests, near in ends if all(map(_is_of_time, conditions)) else ():
@@ -122,11 +118,11 @@ class Anchor:
         if count and backward and self._after is not None:
             self._after = (shares[0] >= 1).float()
         target = ends[0][0] if len(ends) == 1 else known / weight.clamp(min=1e-6)  # of one end to the last bit
-        anchored = _led(made, target, shares)
+        anchored = led(made, target, shares)
         picture = clip[:, :1]
         if ends and backward and tail is not None and count:  # the picture was made, too
             frame = decode(self._tokenizer, torch.cat([picture, tail.latents[:, :1]], 1))[1]
-            picture = _led(picture, encode(self._tokenizer, frame[None]), shares[:1])
+            picture = led(picture, encode(self._tokenizer, frame[None]), shares[:1])
         return torch.cat([picture, clip[:, 1:first], anchored, clip[:, first + count :]], 1)
 
 
@@ -140,8 +136,7 @@ def resting(bundle: Bundle, frames: Sequence[Frames], fps: float, last: bool) ->
         return None
     some = np.stack(list(frames)[-count:] if last else list(frames)[:count])
     still = (some[-1:] if last else some[:1]).repeat(stride, 0)
-    distance = _distance(groups_of(bundle, some), groups_of(bundle, still))
-    return _falling(distance, RESTS).amin(0)
+    return falling(distance(groups_of(bundle, some), groups_of(bundle, still)), RESTS).amin(0)
 
 
 def resting_frames(bundle: Bundle, fps: float) -> int:
@@ -152,26 +147,11 @@ def resting_frames(bundle: Bundle, fps: float) -> int:
 
 def _same(made: Tensor, known: Tensor) -> Tensor:
     """(g, h, w), 0 to 1: how far the made groups (C, g, h, w) are the same thing as the known one (C, 1, h, w)."""
-    distance = _distance(made, known)
-    another = (distance >= SAME[1]).float()
+    apart = distance(made, known)
+    another = (apart >= SAME[1]).float()
     beside = functional.max_pool2d(another[None], 3, stride=1, padding=1)[0] > 0
-    same = torch.where(beside, _falling(distance, NEAR_MOTION), _falling(distance, SAME))
+    same = torch.where(beside, falling(apart, NEAR_MOTION), falling(apart, SAME))
     return same * (another.flatten(1).mean(1) <= CAMERA)[:, None, None]
-
-
-def _led(made: Tensor, known: Tensor, share: Tensor) -> Tensor:
-    """From the made to the known by that share; to the last bit where it is all of it, so that chains do not wear it down."""
-    return torch.where(share >= 1, known, made + share * (known - made))
-
-
-def _distance(one: Tensor, other: Tensor) -> Tensor:
-    return (one - other).square().mean(0).sqrt()
-
-
-def _falling(distance: Tensor, bounds: tuple[float, float]) -> Tensor:
-    """1 up to the first bound, 0 from the second on."""
-    full, none = bounds
-    return ((none - distance) / (none - full)).clamp(0, 1)
 
 
 def _is_of_time(condition: Condition) -> bool:

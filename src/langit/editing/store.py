@@ -28,7 +28,7 @@ from langit.generate import OnStep, Sampler, held_of, sample
 from langit.planning import Plan
 
 FOLDER = ".langit"
-WAY = 9
+WAY = 10
 """Of sampling: one more whenever the same plan gives other latents than before, so that windows of two ways never meet."""
 LIMIT_BYTES = 512 * 2**20
 FORGOTTEN_SECONDS = 24 * 3600.0

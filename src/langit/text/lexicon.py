@@ -267,6 +267,11 @@ def stands_still(prompt: str) -> bool:
     return of_things == {"still"}
 
 
+def camera_rests(prompt: str) -> bool:
+    """Whether a prompt says of the camera that it is still, and nothing else."""
+    return {what for before, what in pairwise(read(prompt).concepts) if before == "camera"} == {"still"}
+
+
 def known_words(language: str) -> dict[str, list[str]]:
     """The canonical word of every concept that shows, by category: shapes, props, colours, materials, ..."""
     return {

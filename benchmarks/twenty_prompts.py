@@ -1,6 +1,7 @@
 """Twenty prompts, the first seed of each, none left out: what is seen in the clips, counted, and the sheet for the README.
 
     python benchmarks/twenty_prompts.py [--model embedded] [--quality fast] [--seeds 1] [--sheet docs/embedded.gif]
+    python benchmarks/twenty_prompts.py --described     # a dozen others, which say how large things are
 
 Light, ground, colours, shapes and motion are read from pixels by `langit.evaluation.observation`, whose own accuracy on
 simulated clips is in docs/exam.md. Results: benchmarks/README.md.
@@ -70,6 +71,54 @@ PROMPTS = (
         "sunset",
     ),
 )
+DESCRIBED = (
+    Wanted(
+        "A small red ball rolls to the right past a big green cube on the grass at noon. The camera is still.",
+        (("red", "ball"), ("green", "cube")),
+        "noon",
+        "grass",
+        "right",
+    ),
+    Wanted("A small red ball rolls past a small green cube", (("red", "ball"), ("green", "cube"))),
+    Wanted("A big red ball rolls past a small green cube", (("red", "ball"), ("green", "cube"))),
+    Wanted("a small red ball and a big green cube on the grass", (("red", "ball"), ("green", "cube")), None, "grass"),
+    Wanted(
+        "A large blue ball slowly rolls to the left past a tiny yellow cone in the snow",
+        (("blue", "ball"), ("yellow", "cone")),
+        None,
+        "snow",
+        "left",
+    ),
+    Wanted("a tiny orange cube falls onto a large purple box", (("orange", "cube"), ("purple", "cube")), moves="down"),
+    Wanted(
+        "A big black cylinder stands next to a small white ball on the sand at night",
+        (("black", "cylinder"), ("white", "ball")),
+        "night",
+        "sand",
+        "still",
+    ),
+    Wanted(
+        "a small cyan cone and a big pink ball and a red cube stand still",
+        (("cyan", "cone"), ("pink", "ball"), ("red", "cube")),
+        moves="still",
+    ),
+    Wanted(
+        "sebuah bola merah kecil menggelinding melewati kubus biru besar",
+        (("red", "ball"), ("blue", "cube")),
+    ),
+    Wanted("A huge green ball bounces past a small red cone, the camera orbits", (("green", "ball"), ("red", "cone"))),
+    Wanted(
+        "A large yellow cube slides to the right and hits a small blue ball",
+        (("yellow", "cube"), ("blue", "ball")),
+        moves="right",
+    ),
+    Wanted(
+        "sebuah kubus kuning besar jatuh di atas pasir, kamera berputar mengelilingi",
+        (("yellow", "cube"),),
+        None,
+        "sand",
+    ),
+)
 MOVED, DROPPED = 0.08, 0.06  # of the frame
 
 
@@ -103,11 +152,15 @@ def main() -> None:
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--quality", help="fast or best; the model's own where it is left out")
     parser.add_argument("--seeds", type=int, default=1, help="clips to a prompt")
+    parser.add_argument(
+        "--described", action="store_true", help="a dozen other prompts, which say how large things are"
+    )
     parser.add_argument("--sheet", type=Path, help="write the clips side by side, as a gif")
     options = parser.parse_args()
     clips: list[Video] = []
     counts: dict[str, list[bool]] = defaultdict(list)
-    for seed, wanted in product(range(options.seeds), PROMPTS):
+    prompts = DESCRIBED if options.described else PROMPTS
+    for seed, wanted in product(range(options.seeds), prompts):
         video = langit.generate(wanted.prompt, model=options.model, seed=seed, quality=options.quality).video
         clips.append(video)
         result = judge(wanted, observe(video.frames, video.fps))
@@ -117,7 +170,7 @@ def main() -> None:
         print(f"{wanted.prompt}, seed {seed}\n    missed: {missed}")
     print("  ".join(f"{name} {sum(values)}/{len(values)}" for name, values in counts.items()))
     if options.sheet:
-        sheet = animated_sheet(clips[: len(PROMPTS)], labels=[wanted.prompt for wanted in PROMPTS], columns=5)
+        sheet = animated_sheet(clips[: len(prompts)], labels=[wanted.prompt for wanted in prompts], columns=5)
         print(write(sheet, options.sheet, overwrite=True))
 
 

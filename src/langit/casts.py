@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from itertools import pairwise
 
 import torch
@@ -32,6 +32,7 @@ from langit.patches import Grid
 from langit.planning import NUM_SEEDS
 from langit.sampling import SCHEDULES, SOLVERS, Denoise, guided, levels_of
 from langit.sight import Sight, sight_of
+from langit.text.expansion import other_words
 from langit.text.lexicon import camera_rests, counts_in, names_in, stands_still, things_in
 
 CASTS = 0x5EE7C4
@@ -66,8 +67,9 @@ def make_casts(
 ) -> list[Tensor]:
     """The casts of clips as rows, made unless they are known.
 
-    Who is in a cast is decided in its first steps, so one in which something is `amiss` is begun again, up to `CASTINGS` times in
-    all, and the best goes further, no longer insisted on. One whose things end up in one another is left for another, too.
+    Who is in a cast is decided in its first steps, so one in which something is `amiss` is begun again, in other words and then by
+    insisting, up to `CASTINGS` times in all. The best goes further, by its own prompt and no longer insisted on. One whose things
+    end up in one another is left for another, too.
     `shown` (N, (C + 1) * cells) is what is known of their pictures, of which `layout` is.
     """
     if [len(clip.known) for clip in clips] == [grid.t * ROWS for grid in layout.grids]:
@@ -77,16 +79,18 @@ def make_casts(
     searches = [_Search(clip, one, grid, picture) for clip, one, grid, picture in known]
 
     @cache
-    def making_of(*which: int) -> _Making:
-        return _making(bundle, [searches[number] for number in which])
+    def making_of(*which: tuple[int, int]) -> _Making:
+        """Of the searches of these numbers, each told in these words of its own."""
+        return _making(bundle, [searches[number] for number, _ in which], [words for _, words in which])
 
     for _ in range(FINISHED):
         for one in searches:
             one.go_on()
         while wanting := [number for number, one in enumerate(searches) if one.wants_another]:
-            making_of(*wanting).begin([searches[number] for number in wanting])
+            told = [(number, searches[number].words) for number in wanting]
+            making_of(*told).begin([searches[number] for number in wanting])
         still_open = [number for number, one in enumerate(searches) if one.is_open]
-        making_of(*still_open).finish([searches[number] for number in still_open])
+        making_of(*((number, 0) for number in still_open)).finish([searches[number] for number in still_open])
         if not any(one.is_open for one in searches):
             break
     return [one.rows for one in searches]
@@ -112,6 +116,17 @@ class _Search:
     def told(self) -> str:
         """All that it is prompted by."""
         return " ".join(dict.fromkeys(self.held.prompts or (self.clip.prompt,)))
+
+    @cached_property
+    def wordings(self) -> list[tuple[str, ...]]:
+        """What it may be begun by: its prompts, and the same in other words."""
+        own = self.held.prompts or (self.clip.prompt,) * self.grid.t
+        return list(dict.fromkeys([own, *zip(*map(other_words, own), strict=True)]))
+
+    @property
+    def words(self) -> int:
+        """By which of them the next one is; known frames are heard in any."""
+        return 0 if self.known_frames.any() else self.tried % len(self.wordings)
 
     @property
     def known_frames(self) -> Tensor:
@@ -152,11 +167,11 @@ class _Search:
         self.is_open = self.faults[1] > DEEP and self.tried < self.tries
 
     def guidance(self, usual: float) -> float:
-        """How far the next one is led towards the prompt, farther with every one before that failed; where frames are known that
+        """How far the next one is led towards the prompt, farther once it failed in all its wordings; where frames are known that
         would be away from them, so there it begins with the third."""
         if self.known_frames.any():
             return max(1.0, float(self.failed))
-        return min(1.0 + self.failed, INSISTING) * usual
+        return min(1.0 + self.failed // len(self.wordings), INSISTING) * usual
 
 
 def amiss(prompt: str, things: Sequence[frozenset[int]], from_words: bool) -> int:
@@ -270,7 +285,7 @@ class _Making:
         return SOLVERS[sampling.solver](placed, x, levels.to(device), lambda step: None), last
 
 
-def _making(bundle: Bundle, searches: Sequence[_Search]) -> _Making:
+def _making(bundle: Bundle, searches: Sequence[_Search], words: Sequence[int]) -> _Making:
     assert bundle.cast is not None
     sampling, held = bundle.config.sampling, [one.held for one in searches]
     pictures = layout_of([one.grid for one in searches]).to(bundle.device)
@@ -280,7 +295,9 @@ def _making(bundle: Bundle, searches: Sequence[_Search]) -> _Making:
     for start, one in zip(rows.bounds, searches, strict=False):
         known = one.clip.known
         mask[start : start + len(known)], content[start : start + len(known)] = True, known
-    prompts, governs = governed([one.clip.prompt for one in searches], held, rows.grids)
+    told = [one.wordings[which] for one, which in zip(searches, words, strict=True)]
+    in_words = [replace(one, prompts=said if one.prompts else ()) for one, said in zip(held, told, strict=True)]
+    prompts, governs = governed([said[0] for said in told], in_words, rows.grids)
 
     def seeing(where: Tensor) -> Beside:
         return Beside(looked_up=lambda x, sigma: looked_up(x, sigma, where, rows))

@@ -8,8 +8,8 @@ from threading import Thread
 
 import pytest
 
-from langit.text.expansion import expand, expand_by_endpoint
-from langit.text.lexicon import read
+from langit.text.expansion import expand, expand_by_endpoint, other_words
+from langit.text.lexicon import read, things_in
 from langit.text.styles import styled, styles
 from langit.types import InputError
 
@@ -100,3 +100,24 @@ def test_styles_come_from_a_file_that_users_extend(tmp_path, monkeypatch):
         own.write_text(bad)
         with pytest.raises(InputError, match=r"styles\.yaml"):
             styles()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "plain"),
+    [
+        (
+            "A small red ball rolls past a big metal green cube",
+            "A red ball rolls past a green cube",
+        ),
+        (
+            "sebuah bola merah kecil melewati kubus biru besar",
+            "sebuah bola merah melewati kubus biru",
+        ),
+    ],
+)
+def test_other_words_name_the_same_things(prompt, plain):
+    found = other_words(prompt)
+    assert found[0] == plain
+    assert found[2] == expand(prompt).prompt
+    assert {frozenset(thing) for thing in things_in(found[1])} == {frozenset(thing) for thing in things_in(prompt)}
+    assert {"small", "large", "matte"} <= set(read(found[1]).concepts)

@@ -81,6 +81,11 @@ def expand(prompt: str) -> Expansion:
     return Expansion(text if added else prompt, added)
 
 
+def other_words(prompt: str) -> tuple[str, ...]:
+    """The prompt in other words, for a model that heard it amiss: without sizes and materials, with all looks, and expanded."""
+    return _plain(prompt), _described(prompt, read(prompt).language)[0], expand(prompt).prompt
+
+
 def expand_by_endpoint(prompt: str, url: str | None = None) -> Expansion:
     """The prompt as an OpenAI-compatible chat endpoint rewrites it. `url` (or `LANGIT_LLM_URL`) is its base, such as
     http://localhost:8080/v1; `LANGIT_LLM_MODEL` and `LANGIT_LLM_KEY` where it wants them."""
@@ -156,6 +161,15 @@ def _described(prompt: str, language: str) -> tuple[str, tuple[str, ...]]:
     for place, text in sorted(insertions, key=lambda one: -one[0]):
         prompt = prompt[:place] + text + prompt[place:]
     return _with_articles(prompt), tuple(added)
+
+
+def _plain(prompt: str) -> str:
+    """Without the words that say how large a thing is and what it is made of."""
+
+    def kept(match: re.Match[str]) -> str:
+        return "" if _kind(match.group())[1] in ("sizes", "materials") else match.group()
+
+    return " ".join(re.sub(r"[^\W_]+", kept, prompt).split())
 
 
 def _with_articles(prompt: str) -> str:

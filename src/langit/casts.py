@@ -6,7 +6,7 @@ Read `make_casts`, then `_Making`. `conditioning.cast` says what a cast is, `con
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import pairwise
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from langit.catalog import Bundle
 from langit.conditioning import Held
-from langit.conditioning.cast import CAST, NUM_NAMES, ROWS, THINGS, Cast, CastCode, cast_layout, settled
+from langit.conditioning.cast import CAST, NAMED, NUM_NAMES, ROWS, THINGS, Cast, CastCode, cast_layout, settled
 from langit.conditioning.channels import Beside, noisy_channels
 from langit.conditioning.drawing import sketch
 from langit.conditioning.drift import drift_of
@@ -33,7 +33,7 @@ from langit.planning import NUM_SEEDS
 from langit.sampling import SCHEDULES, SOLVERS, Denoise, guided, levels_of
 from langit.sight import Sight, sight_of
 from langit.text.expansion import other_words
-from langit.text.lexicon import camera_rests, counts_in, names_in, stands_still, things_in
+from langit.text.lexicon import camera_rests, counts_in, names_in, sizes_in, stands_still, things_in
 
 CASTS = 0x5EE7C4
 """A clip's cast has noise of its own: that of its seed with these bits turned."""
@@ -46,6 +46,14 @@ LOOKING = 6
 the others follow them."""
 FINISHED = 4
 """How many casts of a clip are finished, at most, where things are in one another."""
+NAMING = 12
+"""Castings after which things are given their names from the first step on. All that is asked for is there then, and does more
+seldom what is said of it."""
+OUT_OF_SIZE = 0.1
+"""What is wrong with a cast for two things of which the one said to be larger is smaller: not enough to insist, but for other
+words."""
+LARGER = 1.3
+"""How many times as broad as a small thing a large one is, at least: of those of the simulator, as they are cast, 1.8 to 2.7."""
 HANGS_BY = "a rod"
 """What comes along with a thing that swings, unasked."""
 INSISTING = 5.0
@@ -67,9 +75,9 @@ def make_casts(
 ) -> list[Tensor]:
     """The casts of clips as rows, made unless they are known.
 
-    Who is in a cast is decided in its first steps, so one in which something is `amiss` is begun again, in other words and then by
-    insisting, up to `CASTINGS` times in all. The best goes further, by its own prompt and no longer insisted on. One whose things
-    end up in one another is left for another, too.
+    Who is in a cast is decided in its first steps, so one in which something is `amiss` is begun again, up to `CASTINGS` times in
+    all: in other words, by insisting, and with its things named. The best goes further, by its own prompt and no longer insisted
+    on. One whose things end up in one another is left for another, too.
     `shown` (N, (C + 1) * cells) is what is known of their pictures, of which `layout` is.
     """
     if [len(clip.known) for clip in clips] == [grid.t * ROWS for grid in layout.grids]:
@@ -128,6 +136,30 @@ class _Search:
         """By which of them the next one is; known frames are heard in any."""
         return 0 if self.known_frames.any() else self.tried % len(self.wordings)
 
+    @cached_property
+    def from_words(self) -> bool:
+        """Whether nothing of its picture is known."""
+        return self.held.start == 1 and not self.held.mask.any()
+
+    @property
+    def names(self) -> Tensor:
+        """(f * ROWS, NUM_NAMES): what the things of the next one are called, NaN where that is open.
+
+        It is where little else helped, of a prompt that tells colour and kind of all its things."""
+        asked = things_in(self.told)
+        names = torch.full((self.grid.t, ROWS, NUM_NAMES), math.nan)
+        if (
+            self.tried >= NAMING
+            and self.from_words
+            and 0 < len(asked) <= THINGS
+            and not counts_in(self.told)
+            and frozenset[int]().union(*asked) == names_in(self.told)
+        ):
+            names[:] = 0.0
+            for row, thing in enumerate(sorted(asked, key=sorted)):
+                names[:, row, list(thing)] = NAMED
+        return names.flatten(0, 1)
+
     @property
     def known_frames(self) -> Tensor:
         """(f,) bool: the latent frames of which the picture is known whole."""
@@ -140,7 +172,8 @@ class _Search:
 
     @property
     def wants_another(self) -> bool:
-        return self.is_open and self.wrong > 0 and self.tried < self.tries
+        tries = self.tries if self.wrong >= 1 else len(self.wordings)
+        return self.is_open and self.wrong > 0 and self.tried < tries
 
     @property
     def seed(self) -> int:
@@ -152,9 +185,10 @@ class _Search:
         if self.is_open:
             self.wrong = math.inf
 
-    def begin(self, begun: _Begun, things: Sequence[frozenset[int]]) -> None:
+    def begin(self, begun: _Begun, things: Sequence[tuple[frozenset[int], float]]) -> None:
         """One that was begun, and who will be in it: kept where less is amiss than with those since the last that was finished."""
-        wrong = amiss(self.told, things, self.held.start == 1 and not self.held.mask.any())
+        wrong: float = amiss(self.told, [names for names, _ in things], self.from_words)
+        wrong += OUT_OF_SIZE * out_of_size(self.told, dict(things)) if self.from_words else 0.0
         self.tried, self.failed = self.tried + 1, self.failed + (wrong > 0)
         if wrong < self.wrong:
             self.begun, self.wrong = begun, wrong
@@ -190,6 +224,13 @@ def amiss(prompt: str, things: Sequence[frozenset[int]], from_words: bool) -> in
     unasked = sum(not (asked | names_in(HANGS_BY)) & names for names in things)
     again = 0 if counts_in(prompt) else len(things) - len(set(things))
     return lacking * (THINGS + 1) + unasked + again
+
+
+def out_of_size(prompt: str, breadths: Mapping[frozenset[int], float]) -> int:
+    """How many pairs of things the prompt tells as smaller and larger whose breadths are the other way round, or about the same
+    where one is said to be small and the other large."""
+    told = [(size, breadths[thing]) for thing, size in sizes_in(prompt).items() if thing in breadths]
+    return sum(a < b and small * LARGER ** (b - a - 1) > large for a, small in told for b, large in told)
 
 
 def sketched(bundle: Bundle, casts: Sequence[Cast | Turning], layout: Layout) -> tuple[Beside, Tensor, list[Tensor]]:
@@ -232,10 +273,11 @@ class _Making:
         noise = noise_of([one.seed ^ CASTS for one in searches], self.layout.grids, CAST)
         x = add_noise(self.content, noise, self.levels[0]).to(self.bundle.device)
         usual = self.bundle.config.sampling.cast_guidance
-        x, foreseen = self._steps(x, self.levels[: LOOKING + 1], [one.guidance(usual) for one in searches])
+        names = torch.cat([one.names for one in searches]).to(self.bundle.device)
+        x, foreseen = self._steps(x, self.levels[: LOOKING + 1], [one.guidance(usual) for one in searches], names)
         parts = zip(*(self._of_clips(rows) for rows in (x, foreseen, self.settled(foreseen))), strict=True)
         for one, (mine, foreseen, told) in zip(searches, parts, strict=True):
-            one.begin(_Begun(mine, foreseen), self.casting.things_of(told))
+            one.begin(_Begun(mine, foreseen), self.casting.decode(told).things)
 
     def finish(self, searches: Sequence[_Search]) -> None:
         """What was begun of each clip to its end: who is who is decided by now, and where they go from where they are is not."""
@@ -264,11 +306,9 @@ class _Making:
     def _of_clips(self, rows: Tensor) -> list[Tensor]:
         return list(rows.split([grid.num_patches for grid in self.layout.grids]))
 
-    def _steps(
-        self, x: Tensor, levels: Tensor, guidance: Sequence[float], names: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def _steps(self, x: Tensor, levels: Tensor, guidance: Sequence[float], names: Tensor) -> tuple[Tensor, Tensor]:
         """x (N, CAST) from the first of the levels (s + 1, N) to the last, each clip led by its guidance, and what it will be;
-        `names` (N, NUM_NAMES) where they are decided."""
+        `names` (N, NUM_NAMES) are those that are decided, NaN where they are not."""
         sampling, device = self.bundle.config.sampling, self.bundle.device
         paths, backdrops = (code.to(str(device)) for code in (self.casting.paths, self.casting.backdrops))
         led = self.layout.spread(torch.tensor(guidance, device=device))
@@ -278,8 +318,7 @@ class _Making:
         def placed(x: Tensor, sigma: Tensor) -> Tensor:
             nonlocal last
             last = behind(traced(denoise(x, sigma), self.traces, self.layout, paths), self.sight.bands, backdrops)
-            if names is not None:
-                last = torch.cat([names, last[:, NUM_NAMES:]], 1)
+            last = torch.cat([torch.where(names.isnan(), last[:, :NUM_NAMES], names), last[:, NUM_NAMES:]], 1)
             return last
 
         return SOLVERS[sampling.solver](placed, x, levels.to(device), lambda step: None), last

@@ -69,6 +69,13 @@ class Cast:
         return Cast(*(tensor.to(device) for tensor in vars(self).values()))
 
     @property
+    def things(self) -> list[tuple[frozenset[int], float]]:
+        """Who is there in the end: the places of its names, and how broad it is, in half sides at distance 1."""
+        breadths = (self.outlines.mean((2, 3)) * self.depths.exp()).median(0).values
+        told = (frozenset(names.nonzero().flatten().tolist()) for names in self.names[-1])
+        return [(names, float(breadth)) for names, breadth in zip(told, breadths, strict=True) if names]
+
+    @property
     def frames(self) -> list[Cast]:
         """Each latent frame by itself."""
         parts = zip(*(tensor.split(1) for tensor in vars(self).values()), strict=True)
@@ -159,11 +166,6 @@ class CastCode:
             bands.unflatten(-1, (BANDS, 3)),
             drift.unflatten(-1, (2, BANDS, 2)),
         )
-
-    def things_of(self, rows: Tensor) -> list[frozenset[int]]:
-        """Of each thing in a cast's rows, as it ends, the places of its names."""
-        told = (frozenset(names.nonzero().flatten().tolist()) for names in self.decode(rows).names[-1])
-        return [names for names in told if names]
 
     def last_frames(self, rows: Tensor, groups: int) -> Tensor:
         """Of a cast's rows those of its last `groups` latent frames, and before them of the frame alone that precedes these: what a

@@ -235,17 +235,29 @@ def names_in(prompt: str) -> frozenset[int]:
 
 def things_in(prompt: str) -> frozenset[frozenset[int]]:
     """The things of which a prompt tells both colour and kind, each as the places of these two (`names_in`)."""
+    return frozenset(thing for thing, _ in _described(prompt))
+
+
+def sizes_in(prompt: str) -> dict[frozenset[int], int]:
+    """Which of them are said to be small, medium or large: 0, 1 or 2."""
+    sizes = [entry.name for entry in CONCEPTS if entry.category == "sizes"]
+    return {thing: sizes.index(size) for thing, size in _described(prompt) if size is not None}
+
+
+def _described(prompt: str) -> Iterator[tuple[frozenset[int], str | None]]:
+    """Things by colour and kind, each time that a prompt tells of them, and their size where it is said."""
     categories, names = {entry.name: entry.category for entry in CONCEPTS}, _places()
-    found, colour = set[frozenset[int]](), None
+    colour, size = None, None
     for said in read(prompt).concepts:
         category = categories.get(said)
         if category == "colours":
             colour = names[said]
+        elif category == "sizes":
+            size = said
         elif said in names and colour is not None:
-            found.add(frozenset({colour, names[said]}))
+            yield frozenset({colour, names[said]}), size
         if category not in ("colours", "materials", "sizes"):  # of what stands between a colour and its thing
-            colour = None
-    return frozenset(found)
+            colour, size = None, None
 
 
 def _places() -> dict[str, int]:

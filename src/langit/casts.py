@@ -33,7 +33,7 @@ from langit.planning import NUM_SEEDS
 from langit.sampling import SCHEDULES, SOLVERS, Denoise, guided, levels_of
 from langit.sight import Sight, sight_of
 from langit.text.expansion import other_words
-from langit.text.lexicon import camera_rests, counts_in, names_in, sizes_in, stands_still, things_in
+from langit.text.lexicon import camera_moves, counts_in, names_in, sizes_in, stands_still, things_in
 
 CASTS = 0x5EE7C4
 """A clip's cast has noise of its own: that of its seed with these bits turned."""
@@ -290,7 +290,7 @@ class _Making:
         x, _ = self._steps(torch.where(found[:, None], foreseen, x), levels, guidance, names)
         parts = (self._of_clips(rows) for rows in (self.settled(x), self.mask | found.cpu()))
         for one, rows, is_known in zip(searches, *parts, strict=True):
-            made = led_on(rows, is_known, self.casting, stands_still(one.told), camera_rests(one.told))
+            made = led_on(rows, is_known, self.casting, stands_still(one.told), camera_moves(one.told))
             one.finish(made, self.casting.decode(made))
 
     def settled(self, rows: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from langit.text import lexicon
 from langit.text.lexicon import (
     CONCEPTS,
     NUM_CONCEPTS,
-    camera_rests,
+    camera_moves,
     describe_unknown,
     did_you_mean,
     known_words,
@@ -260,14 +260,18 @@ def test_whether_all_things_stand_still(prompt, stand):
 
 
 @pytest.mark.parametrize(
-    ("prompt", "rests"),
+    ("prompt", "moves"),
     [
-        ("A red ball rolls. The camera is still at eye level.", True),
-        ("sebuah bola merah menggelinding, kamera diam", True),
-        ("A red ball rolls. The camera pans left.", False),
-        ("The camera is still. The camera pans left.", False),
-        ("A red ball stands still", False),
+        ("A red ball rolls. The camera is still at eye level.", False),
+        ("sebuah bola merah menggelinding, kamera diam", False),
+        ("A red ball rolls. The camera pans left.", True),
+        ("The camera moves away from a high angle.", True),
+        ("The camera rises", True),
+        ("kamera berputar mengelilingi", True),
+        ("The camera is still. The camera pans left.", None),
+        ("A red ball stands still", None),
+        ("A red ball seen by a camera from a low angle", None),
     ],
 )
-def test_whether_the_camera_is_still(prompt, rests):
-    assert camera_rests(prompt) is rests
+def test_whether_the_camera_moves(prompt, moves):
+    assert camera_moves(prompt) is moves

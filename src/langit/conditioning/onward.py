@@ -51,10 +51,10 @@ HARDLY_FIXED = 0.05
 
 
 def led_on(
-    rows: Tensor, known: Tensor, casting: CastCode, standing: bool = False, camera_rests: bool = False
+    rows: Tensor, known: Tensor, casting: CastCode, standing: bool = False, camera_moves: bool | None = None
 ) -> Tensor:
     """The rows (f * ROWS, CAST) of one cast whose things in `known` (f * ROWS,) rows are where they are known to be; `standing`
-    where all of them are said to stand still, `camera_rests` where the camera is."""
+    where all of them are said to stand still; whether the camera is said to move, None where nothing is said."""
     told, is_known = rows.unflatten(0, (-1, ROWS)), known.unflatten(0, (-1, ROWS))
     numbers = casting.paths.decode(told[:, :THINGS, -CODES:] / CODED)  # (f, THINGS, numbers)
     frames = numbers.shape[-1] // (2 + DIRECTIONS)
@@ -66,7 +66,8 @@ def led_on(
     named = told[:, :THINGS, NUM_COLOURS:NUM_NAMES].sum(-1).mean(0) > THERE * NAMED
     change = torch.zeros_like(told)
     backdrop = casting.backdrops.decode(told[:, THINGS, -CODES:] / CODED)
-    fixed = bool(backdrop[:, 3 * BANDS :].abs().mean() < (HARDLY_FIXED if camera_rests else FIXED))
+    limit = FIXED if camera_moves is None else 0.0 if camera_moves else HARDLY_FIXED
+    fixed = bool(backdrop[:, 3 * BANDS :].abs().mean() < limit)
     if fixed:
         backdrop = _place(backdrop, is_known[:, THINGS]).clone()
         backdrop[3 * BANDS :] = 0

@@ -21,7 +21,6 @@ from langit.conditioning.cast import Cast, CastCondition
 from langit.conditioning.frames import FramesCondition
 from langit.conditioning.held import Condition
 from langit.conditioning.latents import LatentsCondition
-from langit.conditioning.onward import FIXED
 from langit.conditioning.spans import SpansCondition
 from langit.conditioning.turning import Turning
 from langit.tokenizer import Tokenizer, decode, encode
@@ -31,6 +30,8 @@ RESTS = (0.05, 0.1)
 they move. A camera that drifts by a pixel in half a second gives 0.06 to 0.3.
 
 As all distances here the root of the mean square over the channels, of latents of about unit variance."""
+NO_DRIFT = 0.003
+"""What none is as it comes back from a cast's numbers, at most (`onward` makes it none under a camera that is still)."""
 NOTHING_MOVES = 0.2
 """How far those of a draft are in any place, at most, where nothing in the clip moves: 0.04 to 0.1, and 0.3 after many windows. Of
 one in which something moves, 1 to 5."""
@@ -49,7 +50,11 @@ def stilled(
     Clips that know more of their own frames than the first ones (a source, a region, what follows), or in which one thing turns
     into another, are left as they are.
     """
-    if isinstance(cast, Turning) or cast.drift.abs().mean() >= FIXED or not all(map(_is_of_the_beginning, conditions)):
+    if (
+        isinstance(cast, Turning)
+        or cast.drift.abs().mean() > NO_DRIFT
+        or not all(map(_is_of_the_beginning, conditions))
+    ):
         return clip
     groups = next((one.latents for one in conditions if isinstance(one, LatentsCondition)), clip[:, :0])
     first = 1 + groups.shape[1]

@@ -15,7 +15,7 @@ import urllib.request
 from dataclasses import dataclass
 from itertools import pairwise
 
-from langit.text.lexicon import CONCEPTS, read
+from langit.text.lexicon import ANGLES, CONCEPTS, read
 from langit.types import InputError
 
 LLM_SECONDS = 60.0
@@ -30,7 +30,6 @@ _LOOKS = ("sizes", "colours", "materials")
 _JOINING = ("berukuran", "berwarna", "berbahan", "sized", "coloured", "colored")
 """Words between a thing and its looks that say nothing themselves."""
 _TIMES = ("noon", "sunset", "night")
-_ANGLES = ("eye level", "low angle", "high angle")
 _COLOURS = {"en": ("red", "blue", "yellow", "green"), "id": ("merah", "biru", "kuning", "hijau")}
 _DEFAULTS = {
     "en": {"sizes": "medium", "materials": "matte", "ground": "on the grass", "time": "at noon",
@@ -66,7 +65,7 @@ def expand(prompt: str) -> Expansion:
     camera = []
     if "camera" not in concepts:
         camera.append(words["camera"])
-    if not concepts & set(_ANGLES):
+    if not concepts & set(ANGLES):
         camera.append(words["angle"])
     sentences = [described.rstrip(" .")]
     if setting:

@@ -27,6 +27,8 @@ _PARTICLES = ("nya", "lah", "kah", "pun")
 _PUNCTUATION = {",": ",", ";": ",", ":": ",", ".": ".", "!": ".", "?": ".", "…": "."}
 _ON_GROUND = {"en": ("in", "in the", "over", "over the"), "id": ("di", "pada")}
 """Prepositions that say "on" in front of a ground: in the snow, di rumput."""
+ANGLES = ("eye level", "low angle", "high angle")
+"""What a prompt may say of the camera beside its moves."""
 _KNOWN_CATEGORIES = ("shapes", "props", "colours", "materials", "sizes", "events", "camera", "light", "ground")
 
 
@@ -279,9 +281,11 @@ def stands_still(prompt: str) -> bool:
     return of_things == {"still"}
 
 
-def camera_rests(prompt: str) -> bool:
-    """Whether a prompt says of the camera that it is still, and nothing else."""
-    return {what for before, what in pairwise(read(prompt).concepts) if before == "camera"} == {"still"}
+def camera_moves(prompt: str) -> bool | None:
+    """Whether a prompt says that the camera moves, or that it is still; None where it says neither, or both."""
+    moves = {entry.name for entry in CONCEPTS if entry.category in ("events", "camera")} - set(ANGLES)
+    said = {what for before, what in pairwise(read(prompt).concepts) if before == "camera" and what in moves}
+    return None if not said or ("still" in said and len(said) > 1) else "still" not in said
 
 
 def known_words(language: str) -> dict[str, list[str]]:

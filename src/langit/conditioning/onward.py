@@ -50,7 +50,7 @@ FIXED = 0.015
 LEVEL = 0.01
 """How far the backdrop may drift up or down, on average, for its colours to stay at their height: 0.02 and more when the camera
 rises."""
-LIT, COLOURED = 0.1, 0.2
+LIT, COLOURED = 0.2, 0.2
 """How far the backdrop, and a thing, may be from its middle colours, of -1 to 1, to have them throughout: in 97 of 100 casts by at
 most 0.07 and 0.16, and by 0.5 and more where it becomes night, or something else."""
 HARDLY_FIXED = 0.05

@@ -148,13 +148,7 @@ class _Search:
         It is where little else helped, of a prompt that tells colour and kind of all its things."""
         asked = things_in(self.told)
         names = torch.full((self.grid.t, ROWS, NUM_NAMES), math.nan)
-        if (
-            self.tried >= NAMING
-            and self.from_words
-            and 0 < len(asked) <= THINGS
-            and not counts_in(self.told)
-            and frozenset[int]().union(*asked) == names_in(self.told)
-        ):
+        if self.tried >= NAMING and self.from_words and len(asked) <= THINGS and tells_all_of(self.told):
             names[:] = 0.0
             for row, thing in enumerate(sorted(asked, key=sorted)):
                 names[:, row, list(thing)] = NAMED
@@ -210,20 +204,30 @@ class _Search:
 
 def amiss(prompt: str, things: Sequence[frozenset[int]], from_words: bool) -> int:
     """How much is wrong with a cast, given the names of its things: colours and kinds that the prompt names and it lacks, or has in
-    other things than the prompt; and, in clips that are made `from_words` alone, things of which the prompt names nothing, or that
-    are there twice though it counts none.
+    other things than the prompt; and, in clips that are made `from_words` alone, things that it does not tell of, or that are there
+    twice though it counts none.
 
     What is lacking counts more than what is too much.
     """
-    asked = names_in(prompt)
+    asked, told = names_in(prompt), things_in(prompt)
     had = frozenset[int]().union(*things)
-    swapped = sum(thing <= had and thing not in things for thing in things_in(prompt))
+    swapped = sum(thing <= had and thing not in things for thing in told)
     lacking = len(asked - had) + swapped
     if not from_words or not asked:
         return lacking
-    unasked = sum(not (asked | names_in(HANGS_BY)) & names for names in things)
+    others = [names for names in things if not names_in(HANGS_BY) & names]
+    if tells_all_of(prompt):
+        unasked = sum(names not in told for names in others)
+    else:
+        unasked = sum(not asked & names for names in others)
     again = 0 if counts_in(prompt) else len(things) - len(set(things))
     return lacking * (THINGS + 1) + unasked + again
+
+
+def tells_all_of(prompt: str) -> bool:
+    """Whether a prompt tells both colour and kind of all things that it names, each of which is one."""
+    told = things_in(prompt)
+    return bool(told) and frozenset[int]().union(*told) == names_in(prompt) and not counts_in(prompt)
 
 
 def out_of_size(prompt: str, breadths: Mapping[frozenset[int], float]) -> int:

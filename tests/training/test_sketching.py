@@ -450,6 +450,10 @@ def test_what_is_amiss_with_a_cast():
     assert amiss("a red ball and a blue cube", [one], False) == 2
     assert amiss("a red ball and a blue cube", [one], True) > amiss("a red ball", [one, other, other], True)
     assert amiss("it is night", [one], True) == 0
+    yellow = frozenset({NAMES.index("yellow"), ball})
+    assert amiss("a red ball and a blue cube", [one, other, yellow], True) == 1
+    assert amiss("a red ball and a cube", [one, frozenset({blue, cube})], True) == 0  # a cube of any colour
+    assert amiss("a red ball hits a stack of balls", [one, yellow], True) == 0
     swapped = [frozenset({red, cube}), frozenset({blue, ball})]
     assert (
         amiss("a red ball and a blue cube", swapped, True)

@@ -47,14 +47,14 @@ Of casts of things that stand still nine of ten leave it by at most 8 pixels of 
 outline changes by up to 0.11, of what topples by 0.29 and more."""
 FIXED = 0.015
 """How far the backdrop may drift, on average, under a camera that is still: 0.001 to 0.01; under a slow one 0.028."""
+HARDLY_FIXED = 0.05
+"""How far under one that is said to be still: as far as what that carries off looks the same in its place."""
 LEVEL = 0.01
 """How far the backdrop may drift up or down, on average, for its colours to stay at their height: 0.02 and more when the camera
 rises."""
 LIT, COLOURED = 0.2, 0.2
 """How far the backdrop, and a thing, may be from its middle colours, of -1 to 1, to have them throughout: in 97 of 100 casts by at
 most 0.07 and 0.16, and by 0.5 and more where it becomes night, or something else."""
-HARDLY_FIXED = 0.05
-"""How far under one that is said to be still: as far as what that carries off looks the same in its place."""
 
 
 def led_on(
@@ -79,9 +79,8 @@ def led_on(
     level = bool(drift.unflatten(1, (2, BANDS, 2))[..., 0].mean().abs() < LEVEL)
     if fixed or level:
         steady = torch.cat([_one(bands, behind, LIT), drift * (not fixed)], -1)
-        change[:, THINGS, -CODES:] = (casting.backdrops.encode(steady) * CODED - told[:, THINGS, -CODES:]) * ~behind[
-            :, None
-        ]
+        codes = casting.backdrops.encode(steady) * CODED
+        change[:, THINGS, -CODES:] = (codes - told[:, THINGS, -CODES:]) * ~behind[:, None]
     resting = _resting(ways, shown, named, standing) & fixed
     for thing in range(THINGS):
         there, way = is_known[:, thing], ways[:, thing]

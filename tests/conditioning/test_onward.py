@@ -180,7 +180,7 @@ def test_what_is_said_to_stand_does_not_leave_its_place_at_all():
 def test_a_camera_that_is_still_or_said_to_be_does_not_drift_and_its_backdrop_is_one(
     drift: float, said: bool | None, fixed: bool, one: bool
 ):
-    """The backdrop under one that moves aside is one, too: what rises changes it."""
+    """The backdrop under one that moves aside goes on as it is known: what rises changes it."""
     cast = CODE.decode(standing(6, drift=drift))
     cast.bands[:, :, 2] += torch.linspace(0, 0.2, LATENT)[:, None]
     rows = CODE.encode(cast)

@@ -4,8 +4,8 @@ What is made of a thing beside frames in which it is known begins up to some pix
 Here that leap becomes part of its way: the path and the outline are moved by all of it at the join and by less from frame to
 frame, over a second, as `editing.joins` does with the colours of pixels. And what is known to rest and hardly leaves its place
 stays where it is: else it would creep, window after window. So does what is not known to rest, where the camera is still and
-nothing that moves comes near, and all things of which the prompt says that they stand still. And a thing has one colour, as has
-the backdrop as long as it stays at its height: else a minute would end in another light than it began in.
+nothing that moves comes near, and all things of which the prompt says that they stand still. And what goes on from known frames
+keeps their colours, the backdrop as long as it stays at its height: else a minute would end in another light than it began in.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def led_on(
     bands, drift = casting.backdrops.decode(told[:, THINGS, -CODES:] / CODED).split([3 * BANDS, 4 * BANDS], -1)
     fixed = bool(drift.abs().mean() < limit)
     level = bool(drift.unflatten(1, (2, BANDS, 2))[..., 0].mean().abs() < LEVEL)
-    if fixed or level:
+    if fixed or (level and behind.any()):
         steady = torch.cat([_one(bands, behind, LIT), drift * (not fixed)], -1)
         codes = casting.backdrops.encode(steady) * CODED
         change[:, THINGS, -CODES:] = (codes - told[:, THINGS, -CODES:]) * ~behind[:, None]
@@ -86,8 +86,9 @@ def led_on(
         there, way = is_known[:, thing], ways[:, thing]
         if there.all():
             continue
-        colours = told[:, thing, NUM_NAMES:-CODES]
-        change[:, thing, NUM_NAMES:-CODES] = _one(colours, there, TINTED * COLOURED) - colours
+        if there.any() or resting[thing]:
+            colours = told[:, thing, NUM_NAMES:-CODES]
+            change[:, thing, NUM_NAMES:-CODES] = _one(colours, there, TINTED * COLOURED) - colours
         known_to_rest = _is_known_to_rest(way, shown[:, thing])
         if known_to_rest or resting[thing]:
             place = _place(way, shown[:, thing]).expand_as(way)

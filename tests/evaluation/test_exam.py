@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,8 @@ def test_the_report_says_all_and_stands_alone(stopped_and_taken_up):
     page = write_report(outcome, {"model": "random <b>", "weights": "abc", "commit": "def"}, folder)
     text = page.read_text()
     assert "random &lt;b&gt;" in text
-    assert "http" not in text.replace("http-equiv", "")
+    words = re.sub("base64,[A-Za-z0-9+/=]*", "", text)  # a picture's letters may be these four
+    assert "http" not in words.replace("http-equiv", "")
     assert text.count("data:image/jpeg;base64,") == len(NAMES)
     for row in outcome.rows:
         assert row.name.replace("&", "&amp;") in text

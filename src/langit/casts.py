@@ -129,7 +129,8 @@ class _Search:
     def wordings(self) -> list[tuple[str, ...]]:
         """What it may be begun by: its prompts, and the same in other words."""
         own = self.held.prompts or (self.clip.prompt,) * self.grid.t
-        return list(dict.fromkeys([own, *zip(*map(other_words, own), strict=True)]))
+        others = {prompt: other_words(prompt) for prompt in set(own)}
+        return list(dict.fromkeys([own, *zip(*(others[prompt] for prompt in own), strict=True)]))
 
     @property
     def words(self) -> int:

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import tee
 from pathlib import Path
 from types import ModuleType
 
@@ -231,16 +232,10 @@ def make_passage(
 
 def _shown(bundle: Bundle, latents: Iterable[Tensor], casts: deque[Cast | Turning | None]) -> Iterator[Tensor]:
     """Latent frames (C, 1, h, w) as they come, and their casts -> groups of frames (F', H, W, 3) as they are shown."""
-    coming: deque[Tensor] = deque()
-
-    def noted() -> Iterator[Tensor]:
-        for latent in latents:
-            coming.append(latent)
-            yield latent
-
+    coming, decoded = tee(latents)
     before: Tensor | None = None
-    for group in bundle.tokenizer.decode_stream(noted()):
-        latent, cast = coming.popleft(), casts.popleft()
+    for group, latent in zip(bundle.tokenizer.decode_stream(coming), decoded, strict=True):
+        cast = casts.popleft()
         if cast is not None and bundle.finish is not None:
             group = finished(bundle.finish, group, cast)
         yield group if before is None else steadied(group, latent, before)

@@ -373,7 +373,7 @@ def test_a_cast_whose_things_are_in_one_another_is_left_for_another(casting_bund
         seed for seed, depth in zip((1, 2, 3, 4), depths, strict=True) if depth < limit
     )
     for one, p in zip(packed, plans, strict=True):
-        torch.testing.assert_close(one, rows_of(casting_bundle, p), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(one, rows_of(casting_bundle, p), atol=3e-5, rtol=0)  # of prompts of other lengths
 
 
 def test_who_is_in_a_cast_is_who_was_foreseen(casting_bundle, monkeypatch):

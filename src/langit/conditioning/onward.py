@@ -31,6 +31,7 @@ from langit.conditioning.cast import (
     THINGS,
     TINTED,
     CastCode,
+    Code,
 )
 
 SPREAD = 8
@@ -72,15 +73,9 @@ def led_on(
     shown = torch.cat([is_known[:1], is_known[1:].repeat_interleave(frames, 0)])[:, :THINGS]
     named = told[:, :THINGS, NUM_COLOURS:NUM_NAMES].sum(-1).mean(0) > THERE * NAMED
     change = torch.zeros_like(told)
-    limit = FIXED if camera_moves is None else 0.0 if camera_moves else HARDLY_FIXED
     behind = is_known[:, THINGS]
-    bands, drift = casting.backdrops.decode(told[:, THINGS, -CODES:] / CODED).split([3 * BANDS, 4 * BANDS], -1)
-    fixed = bool(drift.abs().mean() < limit)
-    level = bool(drift.unflatten(1, (2, BANDS, 2))[..., 0].mean().abs() < LEVEL)
-    if fixed or (level and behind.any()):
-        steady = torch.cat([_one(bands, behind, LIT), drift * (not fixed)], -1)
-        codes = casting.backdrops.encode(steady) * CODED
-        change[:, THINGS, -CODES:] = (codes - told[:, THINGS, -CODES:]) * ~behind[:, None]
+    backdrop, fixed = _goes_on(told[:, THINGS, -CODES:] / CODED, behind, casting.backdrops, camera_moves)
+    change[:, THINGS, -CODES:] = (backdrop * CODED - told[:, THINGS, -CODES:]) * ~behind[:, None]
     resting = _resting(ways, shown, named, standing) & fixed
     for thing in range(THINGS):
         there, way = is_known[:, thing], ways[:, thing]
@@ -102,6 +97,18 @@ def led_on(
         codes = torch.cat([both[..., :2].flatten(1), both[..., 2:].flatten(1), depths[:, thing]], -1)
         change[:, thing, -CODES:] = (casting.paths.encode(codes) * CODED - told[:, thing, -CODES:]) * ~there[:, None]
     return rows + change.flatten(0, 1)
+
+
+def _goes_on(codes: Tensor, known: Tensor, code: Code, camera_moves: bool | None) -> tuple[Tensor, bool]:
+    """The codes (f, CODES) of a backdrop that keeps its `known` (f,) colours as far as it stays at its height, and does not drift
+    under a camera that is still; and whether that is so."""
+    bands, drift = code.decode(codes).split([3 * BANDS, 4 * BANDS], -1)
+    limit = FIXED if camera_moves is None else 0.0 if camera_moves else HARDLY_FIXED
+    fixed = bool(drift.abs().mean() < limit)
+    level = bool(drift.unflatten(1, (2, BANDS, 2))[..., 0].mean().abs() < LEVEL)
+    if fixed or (level and known.any()):
+        return code.encode(torch.cat([_one(bands, known, LIT), drift * (not fixed)], -1)), fixed
+    return codes, False
 
 
 def _one(colours: Tensor, known: Tensor, limit: float) -> Tensor:

@@ -112,6 +112,11 @@ def test_recut_keeps_segments_in_any_order(footage, course):
     np.testing.assert_array_equal(cut, np.concatenate([frames[8:12], frames[:4]]))
 
 
+def test_a_prompt_in_a_pictures_place_is_said_to_be_no_picture(course):
+    with pytest.raises(InputError, match=r"There is no picture a cone slides; .* a prompt by --prompt"):
+        animate("a cone slides", seconds=1, course=course)
+
+
 def test_pictures_are_keyframes(course, tmp_path):
     paths = []
     for number in range(2):

@@ -33,6 +33,9 @@ def animate(
     times = list(at) or [0.0]
     if not paths:
         raise InputError("No picture was given; give at least one.")
+    for path in paths:
+        if not Path(path).exists():
+            raise InputError(f"There is no picture {path}; give files that exist, and a prompt by --prompt.")
     if len(times) != len(paths):
         raise InputError(f"{len(paths)} pictures and {len(times)} times were given; give each picture its time.")
     fps = bundle.config.native.fps if fps is None else fps

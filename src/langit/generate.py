@@ -31,8 +31,9 @@ from langit.conditioning.channels import Beside, known_frame_channels, known_fra
 from langit.conditioning.drift import anchored
 from langit.conditioning.finishing import finished
 from langit.conditioning.passages import CONTEXT_GROUPS, Window, windows_of
-from langit.conditioning.stillness import steadied, stilled
+from langit.conditioning.stillness import know_the_beginning, steadied, stilled
 from langit.conditioning.turning import Turning, turned
+from langit.conditioning.world import World
 from langit.denoising import denoiser, governed, noise_of, unguided
 from langit.flow import add_noise
 from langit.media import write
@@ -128,7 +129,9 @@ def generate_all(bundle: Bundle, plans: Sequence[Plan], on_step: OnStep | None =
         videos = []
         for latents, p in zip(sample(bundle, cast, on_step), cast, strict=True):
             casts = [None] * latents.shape[1] if bundle.cast is None else cast_of(bundle, p).frames
-            frames = torch.cat(list(_shown(bundle, latents.split(1, 1), deque(casts))))
+            frames = torch.cat(
+                list(_shown(bundle, latents.split(1, 1), deque(casts), know_the_beginning(p.conditions)))
+            )
             videos.append(Video.from_float(frames[: p.frames].numpy(), p.fps))
     elapsed = time.perf_counter() - started
     return [Clip(video, p, bundle.config.name, elapsed, bundle) for video, p in zip(videos, plans, strict=True)]
@@ -221,7 +224,7 @@ def make_passage(
     """
     latents = _PassageLatents(bundle, p, passage, on_step, sampler)
     shown = 0
-    for group in _shown(bundle, latents, latents.casts):
+    for group in _shown(bundle, latents, latents.casts, _is_all_made(p, passage)):
         for frame in Video.from_float(group.numpy(), p.fps).frames:
             latents.recent.append(frame)
             shown += 1
@@ -230,14 +233,24 @@ def make_passage(
     return None if passage.after is not None else latents.end(shown - latents.skip - passage.frames)
 
 
-def _shown(bundle: Bundle, latents: Iterable[Tensor], casts: deque[Cast | Turning | None]) -> Iterator[Tensor]:
+def _is_all_made(p: Plan, passage: Passage) -> bool:
+    """Whether a passage knows nothing of its own frames, nor of what follows."""
+    return know_the_beginning(p.conditions) and passage.around is None and passage.after is None
+
+
+def _shown(
+    bundle: Bundle, latents: Iterable[Tensor], casts: deque[Cast | Turning | None], one_world: bool
+) -> Iterator[Tensor]:
     """Latent frames (C, 1, h, w) as they come, and their casts -> groups of frames (F', H, W, 3) as they are shown."""
     coming, decoded = tee(latents)
+    world = World() if one_world else None
     before: Tensor | None = None
     for group, latent in zip(bundle.tokenizer.decode_stream(coming), decoded, strict=True):
         cast = casts.popleft()
         if cast is not None and bundle.finish is not None:
             group = finished(bundle.finish, group, cast)
+        if cast is not None and world is not None:
+            group = world.shown(group, cast)
         yield group if before is None else steadied(group, latent, before)
         before = latent
 

@@ -53,7 +53,7 @@ def drawn(cast: Cast | Turning, rows: int, columns: int, tokenizer: Tokenizer) -
         share = turning.share.flatten()[turning.share.shape[1] - 1 :]
         frames = frames.lerp(draft(turning.into, shares), share[:, None, None, None])
     latents = encode(tokenizer, frames).to(names)
-    return torch.cat([torch.einsum("fkyx,fkn->nfyx", of_cells, names), latents, _drift(cast, rows, columns)])
+    return torch.cat([torch.einsum("fkyx,fkn->nfyx", of_cells, names), latents, drift_at(cast, rows, columns)])
 
 
 def draft(cast: Cast, shares: Tensor) -> Tensor:
@@ -93,8 +93,8 @@ def seen(cast: Cast, height: int, width: int) -> Tensor:
     return found.scatter_(1, order[..., None, None, None].expand_as(covers), sorted_covers * free)
 
 
-def _drift(cast: Cast, rows: int, columns: int) -> Tensor:
-    """(DRIFT, f, y, x): cells down and across."""
+def drift_at(cast: Cast, rows: int, columns: int) -> Tensor:
+    """(DRIFT, f, y, x): how far down and across each of so many cells was carried since the latent frame before, in cells."""
     bands = F.interpolate(rearrange(cast.drift, "f side band two -> f (side two) band"), rows, mode="linear")
     left, right = rearrange(bands, "f (side two) y -> side two f y", side=2)
     share = (torch.arange(columns, device=bands.device) + 0.5) / columns

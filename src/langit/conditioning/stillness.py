@@ -50,11 +50,7 @@ def stilled(
     Clips that know more of their own frames than the first ones (a source, a region, what follows), or in which one thing turns
     into another, are left as they are.
     """
-    if (
-        isinstance(cast, Turning)
-        or cast.drift.abs().mean() > NO_DRIFT
-        or not all(map(_is_of_the_beginning, conditions))
-    ):
+    if isinstance(cast, Turning) or cast.drift.abs().mean() > NO_DRIFT or not know_the_beginning(conditions):
         return clip
     groups = next((one.latents for one in conditions if isinstance(one, LatentsCondition)), clip[:, :0])
     first = 1 + groups.shape[1]
@@ -110,10 +106,13 @@ def _group_of(tokenizer: Tokenizer, frame: Tensor) -> Tensor:
     return encode(tokenizer, frame.expand(1 + tokenizer.stride[0], -1, -1, -1))[:, 1:]
 
 
-def _is_of_the_beginning(condition: Condition) -> bool:
-    """Whether it holds nothing but the first frame and the groups after it, or no pictures at all."""
-    if isinstance(condition, FramesCondition):
-        return set(condition.frames) == {0}
-    if isinstance(condition, LatentsCondition):
-        return condition.start == 1
-    return isinstance(condition, CastCondition | SpansCondition)
+def know_the_beginning(conditions: Sequence[Condition]) -> bool:
+    """Whether conditions hold nothing but a clip's first frame and the groups after it, or no pictures at all."""
+    return all(
+        set(one.frames) == {0}
+        if isinstance(one, FramesCondition)
+        else one.start == 1
+        if isinstance(one, LatentsCondition)
+        else isinstance(one, CastCondition | SpansCondition)
+        for one in conditions
+    )

@@ -1,0 +1,125 @@
+"""The pattern of what lies still goes where the camera's motion carries it; things, shade and what comes into sight are as made."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from langit.conditioning.cast import BANDS, DIRECTIONS, NUM_COLOURS, NUM_NAMES, THINGS, Cast
+from langit.conditioning.world import ABOUT, MOST, World
+
+SIDE, FRAMES = 64, 4
+LIGHT = torch.linspace(0.6, 0.1, SIDE)[:, None, None].expand(SIDE, SIDE, 3)
+"""Of ground and sky, row by row."""
+ACROSS = 4
+"""Pixels by which the camera carries the world in a latent frame."""
+RADIUS = 0.25
+"""Of the thing in the middle, in half sides."""
+
+
+def cast(across: float = ACROSS, thing: bool = False) -> Cast:
+    drift = torch.zeros(1, 2, BANDS, 2)
+    drift[..., 1] = across / (SIDE / 2)
+    names = torch.zeros(1, THINGS, NUM_NAMES)
+    names[:, 0, [0, NUM_COLOURS]] = float(thing)
+    return Cast(
+        names,
+        torch.zeros(1, THINGS, 3),
+        torch.zeros(1, THINGS, FRAMES, 2),
+        torch.full((1, THINGS, FRAMES, DIRECTIONS), RADIUS),
+        torch.zeros(1, THINGS),
+        torch.zeros(1, BANDS, 3),
+        drift,
+    )
+
+
+def made(seed: int, frames: int = FRAMES) -> Tensor:
+    """Frames (F, H, W, 3) of a ground with a pattern of its own, as a model makes it for each latent frame."""
+    noise = torch.randn(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(seed))
+    soft = functional.avg_pool2d(noise, 3, 1, 1).movedim(1, -1)
+    return (LIGHT + 0.06 * soft).expand(frames, -1, -1, -1)
+
+
+def pattern(frame: Tensor) -> Tensor:
+    return frame - frame.mean(1, keepdim=True)
+
+
+def alike(one: Tensor, other: Tensor) -> float:
+    """How much two patterns go together, 1 if they are the same."""
+    return float(functional.cosine_similarity(pattern(one).flatten(), pattern(other).flatten(), dim=0))
+
+
+def test_a_pattern_goes_along_with_the_camera_and_not_its_own_way() -> None:
+    world, first = World(), made(0, 1)
+    world.shown(first, cast(0))
+    later = [world.shown(made(1), cast()), world.shown(made(2), cast())]
+    for passed, frame in ((ACROSS // 2, later[0][1]), (ACROSS, later[0][3]), (2 * ACROSS, later[1][3])):
+        seen_before = slice(8, SIDE - 8 - passed)
+        moved = frame[:, passed:][:, seen_before]
+        assert alike(moved, first[0][:, seen_before]) > 0.9
+    own = slice(8 + 2 * ACROSS, SIDE - 8)
+    assert abs(alike(later[1][3][:, own], made(2)[3][:, own])) < 0.3
+
+
+def test_what_comes_into_sight_is_as_it_is_made_and_stays() -> None:
+    world = World()
+    world.shown(made(0, 1), cast(0))
+    shown, own = world.shown(made(1), cast()), made(1)
+    assert torch.equal(shown[3][:, : ACROSS - 2], own[3][:, : ACROSS - 2])
+    for seed in (2, 3, 4, 5):
+        shown = world.shown(made(seed), cast())
+    entered = slice(0, 10)  # since then: passed on from frame to frame, and not made again each time
+    assert alike(shown[3][:, 5:15], shown[2][:, 4:14]) > 0.9
+    assert alike(made(5)[3][:, entered], shown[3][:, entered]) < 0.6
+
+
+def test_things_and_what_is_about_them_are_as_they_are_made() -> None:
+    world = World()
+    world.shown(made(0, 1), cast(0, thing=True))
+    shown = world.shown(made(1), cast(thing=True))
+    reach = int(RADIUS * SIDE / 2) + ABOUT
+    middle = slice(SIDE // 2 - reach + 2, SIDE // 2 + reach - 2)
+    at_its_height = shown[:, SIDE // 2, middle]
+    assert torch.equal(at_its_height, made(1)[:, SIDE // 2, middle])
+    assert not torch.equal(shown, made(1))
+
+
+def test_a_thing_leaves_nothing_of_itself_where_it_was() -> None:
+    world, red = World(), made(0, 1).clone()
+    reach = slice(SIDE // 2 - 7, SIDE // 2 + 7)
+    red[:, reach, reach] = torch.tensor([0.9, -0.9, -0.9])
+    world.shown(red, cast(0, thing=True))
+    shown = world.shown(made(1), cast())
+    assert (shown - LIGHT).abs().max() < 0.3
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_shade_is_neither_carried_along_nor_lightened(when: str) -> None:
+    shade = torch.zeros(SIDE, SIDE, 3)
+    shade[40:52, 20:40] = -0.35
+    world = World()
+    first, then = (shade, 0 * shade) if when == "before" else (0 * shade, shade)
+    world.shown(made(0, 1) + first, cast(0))
+    shown = world.shown(made(1) + then, cast())
+    darker = (shown[3] - LIGHT)[42:50, 26:36].mean() if when == "after" else (shown[3] - LIGHT)[42:50].mean(1).min()
+    assert float(darker) == pytest.approx(-0.35 if when == "after" else 0.0, abs=0.06)
+
+
+def test_it_remembers_a_few_frames_however_long_the_clip_is() -> None:
+    world = World()
+    world.shown(made(0, 1), cast(0))
+    for seed in range(1, 3 * MOST):
+        world.shown(made(seed), cast(16))
+        assert len(world.pictures) == len(world.clear) == len(world.places) <= MOST
+    assert len(world.pictures) == MOST
+
+
+def test_what_shows_nothing_new_is_not_remembered() -> None:
+    world = World()
+    world.shown(made(0, 1), cast(0))
+    for seed in range(1, 5):
+        shown = world.shown(made(seed), cast(0))
+        assert alike(shown[3], made(0)[3]) > 0.85
+    assert len(world.pictures) == 1

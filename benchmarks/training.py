@@ -3,6 +3,7 @@
     python benchmarks/training.py                                                       # the CPU, recipes/embedded_cpu.py
     python benchmarks/training.py --threads 2                                           # two processes
     python benchmarks/training.py --plain                                               # blocks that are not compiled
+    python benchmarks/training.py --width 512                                           # as if the model were wider
     python benchmarks/training.py --recipe recipes/embedded_gpu.py --device cuda --workers 14
     python benchmarks/training.py --recipe recipes/embedded_gpu.py --plan               # arithmetic alone
 
@@ -38,7 +39,7 @@ from langit.training.loop import Model, Progress, make_optimizers, measure_produ
 from langit.training.parallel import Team, processes_and_threads
 from langit.training.pool import Pool
 from langit.training.run import Learner
-from langit.transformer import Transformer
+from langit.transformer import Transformer, TransformerConfig
 from langit.transformer.linear import Linear, has_product, product
 
 H100 = 790e12  # FLOP/s of its bf16 product, as measured
@@ -57,9 +58,14 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=0.0, help="FLOP/s to take shares of; 0 measures it")
     parser.add_argument("--plain", action="store_true", help="parts of a step on a CPU without compiled blocks")
     parser.add_argument("--plan", action="store_true", help="what the recipe takes on one H100, by arithmetic")
+    parser.add_argument(
+        "--width", type=int, default=0, help="of the model, in place of the recipe's; heads stay as wide"
+    )
     options = parser.parse_args()
     config = load_recipe(options.recipe)
     assert isinstance(config, TrainingConfig), "a recipe of a generator"
+    if options.width:
+        config = replace(config, transformer=widened(config.transformer, options.width))
     if options.plan:
         print_plan(config)
         return
@@ -81,6 +87,14 @@ def main() -> None:
         print_footage(config, Path(folder), options.device, options.workers)
         print_parts(config, Path(folder) / "corpus", options.device, options.steps, peak, options.plain)
         print_run(config, Path(folder), options, peak)
+
+
+def widened(transformer: TransformerConfig, width: int) -> TransformerConfig:
+    """The same blocks, wider."""
+    heads = width * transformer.num_heads // transformer.width
+    return replace(
+        transformer, width=width, num_heads=heads, ffn_width=width * transformer.ffn_width // transformer.width
+    )
 
 
 def print_plan(config: TrainingConfig) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from langit.catalog import load
+from langit.conditioning import Condition, FramesCondition, Passage, SourceCondition
 from langit.conditioning.cast import BANDS, DIRECTIONS, NUM_COLOURS, NUM_NAMES, THINGS, Cast
 from langit.conditioning.world import ABOUT, MOST, World
+from langit.editing.footage import groups_of
+from langit.generate import generate_all, make_passage
+from langit.planning import Request, plan
 
 SIDE, FRAMES = 64, 4
 LIGHT = torch.linspace(0.6, 0.1, SIDE)[:, None, None].expand(SIDE, SIDE, 3)
@@ -123,3 +129,26 @@ def test_what_shows_nothing_new_is_not_remembered() -> None:
         shown = world.shown(made(seed), cast(0))
         assert alike(shown[3], made(0)[3]) > 0.85
     assert len(world.pictures) == 1
+
+
+def test_only_clips_that_are_made_as_a_whole_go_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What knows its own frames, or what follows, has its world from there."""
+    asked = []
+    monkeypatch.setattr(World, "shown", lambda self, frames, cast: asked.append(frames) or frames)
+    bundle, source = load("embedded"), np.zeros((9, 64, 64, 3), np.uint8)
+
+    def goes_along(*conditions: Condition, passage: Passage | None = None) -> bool:
+        asked.clear()
+        p = plan(bundle, Request("a red ball", frames=9, size=(64, 64), seed=0, conditions=conditions))
+        if passage is None:
+            generate_all(bundle, [p])
+        else:
+            list(make_passage(bundle, p, passage))
+        return bool(asked)
+
+    assert goes_along()
+    assert goes_along(FramesCondition({0: source[0]}))
+    assert not goes_along(SourceCondition(source, 0.5))
+    assert not goes_along(FramesCondition({4: source[0]}))
+    assert goes_along(passage=Passage(8))
+    assert not goes_along(passage=Passage(8, after=groups_of(bundle, source)))

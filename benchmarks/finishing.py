@@ -5,8 +5,7 @@
 Simulated clips of the test split, 33 frames of 64x64, through the model's tokenizer and back, and then finished beside the casts of
 their own scenes. Moving are the pixels that change by more than a tenth of the range to the frame before or after, and those within
 two pixels of one. The velocity error is that of a thing that is followed (m/s, evaluation/physics), over rolls, hits and throws;
-seconds are CPU time for the 33 frames on one thread. Then clips that the model makes beside the casts and captions of other
-scenes: how near things come to those of the scene, in the pixels where these are seen.
+seconds are CPU time for the 33 frames on one thread.
 """
 
 from __future__ import annotations
@@ -21,16 +20,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from langit.catalog import Bundle, load
-from langit.conditioning.cast import Cast, CastCondition
+from langit.conditioning.cast import Cast
 from langit.conditioning.finishing import finished
 from langit.evaluation.footage import examined, tell
 from langit.evaluation.physics import is_followed, velocity_error
 from langit.evaluation.scenes import Length, make_scene
-from langit.generate import sample
-from langit.planning import Request
-from langit.planning import plan as plan_of
-from langit.simulator.captions import caption
-from langit.simulator.facts import read_facts
 from langit.simulator.plans import plan
 from langit.simulator.render import render
 from langit.simulator.world import Scene, Truth
@@ -41,7 +35,6 @@ from langit.types import Frames, Video
 SIDE, FPS = 64, 8.0
 TASKS = ("uniform", "collision", "parabola")
 MOVING, ABOUT = 0.1, 2
-MADE_FROM = 500  # seed of the first scene whose clip is made
 
 
 def filmed(scene: Scene) -> tuple[Frames, Truth]:
@@ -52,19 +45,6 @@ def filmed(scene: Scene) -> tuple[Frames, Truth]:
 
 def decoded(bundle: Bundle, frames: Frames) -> Tensor:
     return decode(bundle.tokenizer, encode(bundle.tokenizer, floats(frames)))
-
-
-def made(bundle: Bundle, number: int) -> tuple[Tensor, Tensor, Cast, Tensor]:
-    """A clip that the model makes beside a scene's own cast, as decoded; the scene's own, the cast, and where things are."""
-    scene = plan(10**6 + MADE_FROM + number, split="test", num_frames=33)
-    frames, truth = filmed(scene)
-    cast = own_cast(bundle, scene, frames, truth)
-    assert bundle.casting is not None
-    told = caption(read_facts(scene, truth), language="en", detail="dense", rng=np.random.default_rng(number))
-    known = (CastCondition(bundle.casting.encode(cast)),)
-    request = Request(told, frames=len(frames), size=(SIDE, SIDE), fps=FPS, seed=number, conditions=known)
-    latents = sample(bundle, [plan_of(bundle, request)])[0]
-    return decode(bundle.tokenizer, latents), floats(frames), cast, torch.from_numpy(truth.segmentation >= 2)
 
 
 def own_cast(bundle: Bundle, scene: Scene, frames: Frames, truth: Truth) -> Cast:
@@ -96,7 +76,6 @@ def main() -> None:
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--clips", type=int, default=24)
     parser.add_argument("--moving", type=int, default=6, help="clips of each kind of motion")
-    parser.add_argument("--made", type=int, default=32, help="clips that the model makes")
     options = parser.parse_args()
     torch.set_num_threads(1)
     bundle = load(options.model)
@@ -132,14 +111,6 @@ def main() -> None:
                 errors.append(velocity_error(clip))
         cells = (f"{psnr(torch.cat(some)):.1f}" for some in (whole, where))
         print(f"| {name} | {' | '.join(cells)} | {np.nanmean(errors):.3f} ({np.mean(followed):.0%}) |", flush=True)
-    rough_errors: list[Tensor] = []
-    finished_errors: list[Tensor] = []
-    for number in range(options.made):
-        rough, true, cast, things = made(bundle, number)
-        for errors_of, some in ((rough_errors, rough), (finished_errors, finished(network, rough, cast))):
-            errors_of.append((some.clamp(-1, 1) - true).square().mean(-1)[things])
-    told = " to ".join(f"{psnr(torch.cat(some)):.1f}" for some in (rough_errors, finished_errors))
-    print(f"\nthings of {options.made} clips made beside their casts: {told} dB, decoded to finished")
     cast, rough = own_cast(bundle, scene, frames, truth), decoded(bundle, frames)
     finished(network, rough, cast)
     started = time.process_time()

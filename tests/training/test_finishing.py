@@ -15,7 +15,7 @@ from langit.conditioning.finishing import Finish
 from langit.generate import generate_all, make_passage, stream
 from langit.planning import Request, plan
 from langit.training import CorpusConfig, FinishTraining, OptimizerConfig, load_recipe, train, train_finish
-from langit.training.finishing import FinishCorpus, draw_lesson, is_made, losses
+from langit.training.finishing import FinishCorpus, draw_lesson, losses
 from langit.types import ClipShape, InputError
 from tests.conftest import tiny_training
 from tests.training.conftest import assert_same_run, checkpoint
@@ -97,24 +97,6 @@ def test_lessons_are_frames_beside_their_own_casts(model, footage):
     flat, things = lesson.beside[~bare, :3], lesson.beside[~bare, -1] > 0.99
     apart = (flat - lesson.frames[~bare]).abs().mean(1)
     assert apart[things].mean() < 0.35
-
-
-def test_half_of_the_clips_are_made_by_the_model_and_teach_what_things_look_like(model, footage):
-    """The pattern of the ground is another one in them, and no mistake."""
-    config = finishing(model)
-    corpus = FinishCorpus(footage, config.corpus)
-    assert [is_made(index) for index in range(8)] == [False, False, True, True] * 2
-    far = [(corpus.clip(index, slice(None))[0] - corpus.clip(index, slice(None))[1]).abs().mean() for index in range(8)]
-    assert min(far[2], far[3], far[6], far[7]) > max(far[0], far[4])  # the others are the clips themselves, decoded
-    lesson = draw_lesson(replace(config, batch=32), corpus, 0)
-    assert 0 < lesson.made.float().mean() < 1
-    ground = torch.nn.functional.max_pool2d((lesson.beside[:, -1:] > 0).float(), 3, 1, 1) == 0
-    for of_model in (True, False):
-        some = [value[lesson.made == of_model] for value in vars(lesson).values()]
-        told = replace(lesson, **dict(zip(vars(lesson), some, strict=True)))
-        other = replace(told, decoded=told.decoded + 0.5 * ground[lesson.made == of_model])
-        before, after = (losses(config, Finish(), one)[0] for one in (told, other))
-        assert (after > before + 0.02) != of_model
 
 
 def test_the_model_is_as_it_was_but_finishes_its_frames(model, trained):

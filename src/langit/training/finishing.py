@@ -22,13 +22,9 @@ from torch import Tensor
 from langit.catalog.bundle import Bundle, BundleConfig, load_bundle
 from langit.catalog.find import find_model
 from langit.catalog.tensors import write_tensors
-from langit.conditioning.cast import Cast, CastCode, CastCondition
+from langit.conditioning.cast import Cast, CastCode
 from langit.conditioning.finishing import Finish, finished, pixels_of
-from langit.generate import sample
 from langit.media import contact_sheet, write
-from langit.planning import Plan, Request, plan
-from langit.simulator.captions import caption
-from langit.simulator.facts import read_facts
 from langit.tokenizer import decode, encode
 from langit.tokenizer.stored import StoredTokenizer
 from langit.training.batches import drawn_ahead
@@ -41,7 +37,7 @@ from langit.training.loop import save_halved
 from langit.training.parallel import ALONE, Team, joined
 from langit.training.run import Course, Learner, go_on
 from langit.training.tokenizer_loop import PixelProgress, make_optimizers, psnr
-from langit.types import Frames, InputError, Video
+from langit.types import InputError, Video
 
 STREAM = 0xF1415
 SHOWN, SHOWN_FRAMES = 6, 8
@@ -50,11 +46,7 @@ NEAR = 4
 """Pixels about things in which errors weigh more."""
 AHEAD = 4  # steps that are drawn before they are learned from
 NOISE = 0.15
-"""That latents of every fourth clip get before they are decoded, at most: what a model makes errs a little."""
-MADE = 2
-"""Of every four clips those that the model itself makes, beside the clip's own cast and caption. What it makes of a thing tells how
-the thing would look; of the ground only that its pattern is another, so there is nothing to learn from there."""
-TOGETHER = 8  # clips that are made at once
+"""That latents of every other clip get before they are decoded, at most: what a model makes errs a little."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +82,8 @@ class FinishTraining:
         return fingerprint(self)
 
 
-def is_made(index: int) -> bool:
-    """Whether the model itself makes what is finished of a clip."""
-    return index % 4 >= 4 - MADE
-
-
 class FinishCorpus(Corpus):
-    """Simulated clips as pixels, as they come back from the model's tokenizer or as the model makes them, and their casts."""
+    """Simulated clips as pixels, as they come back from the model's tokenizer, and their casts."""
 
     def __init__(self, folder: Path, config: CorpusConfig):
         super().__init__(folder, config)
@@ -129,39 +116,17 @@ class FinishCorpus(Corpus):
         if path.exists():
             return
         tensors: dict[str, Tensor] = {}
-        to_make: list[Plan] = []
         for index in self.clips_of(chunk):
             scene, frames, truth = make_clip(self.config, index)
-            cast = self.casting.encode(cast_of(scene, frames, truth.segmentation, self.config.stride))
+            latents = encode(self.tokenizer, torch.from_numpy(frames).float() / 127.5 - 1)
+            generator = torch.Generator().manual_seed(index)
+            noise = NOISE * (index % 2) * torch.rand((), generator=generator)
+            decoded = decode(self.tokenizer, latents + noise * torch.randn(latents.shape, generator=generator))
             tensors[f"{index}.frames"] = torch.from_numpy(frames)
-            tensors[f"{index}.cast"] = cast.half()
-            if is_made(index):
-                told = caption(
-                    read_facts(scene, truth), language="en", detail="dense", rng=np.random.default_rng(index)
-                )
-                to_make.append(self._plan(index, told, frames, cast))
-            else:
-                tensors[f"{index}.decoded"] = self._pixels(self._latents(index, frames))
-        for start in range(0, len(to_make), TOGETHER):
-            plans = to_make[start : start + TOGETHER]
-            for p, latents in zip(plans, sample(self.model, plans), strict=True):
-                tensors[f"{p.seed}.decoded"] = self._pixels(latents)
+            tensors[f"{index}.decoded"] = torch.from_numpy(Video.from_float(decoded.numpy(), self.config.fps).frames)
+            cast = cast_of(scene, frames, truth.segmentation, self.config.stride)
+            tensors[f"{index}.cast"] = self.casting.encode(cast).half()
         write_tensors(path, tensors)
-
-    def _plan(self, index: int, prompt: str, frames: Frames, cast: Tensor) -> Plan:
-        size = (frames.shape[2], frames.shape[1])
-        known = (CastCondition(cast),)
-        request = Request(prompt, frames=len(frames), size=size, fps=self.config.fps, seed=index, conditions=known)
-        return plan(self.model, request)
-
-    def _latents(self, index: int, frames: Frames) -> Tensor:
-        latents = encode(self.tokenizer, torch.from_numpy(frames).float() / 127.5 - 1)
-        generator = torch.Generator().manual_seed(index)
-        noise = NOISE * (index % 2) * torch.rand((), generator=generator)
-        return latents + noise * torch.randn(latents.shape, generator=generator)
-
-    def _pixels(self, latents: Tensor) -> Tensor:
-        return torch.from_numpy(Video.from_float(decode(self.tokenizer, latents).numpy(), self.config.fps).frames)
 
     def length(self, index: int) -> int:
         """Frames of a clip."""
@@ -187,12 +152,11 @@ class FinishCorpus(Corpus):
 
 @dataclass(frozen=True)
 class Lesson:
-    """Frames (B, 3, H, W) as they are and as they are decoded, what is beside them (B, BESIDE, H, W), and which are `made` (B,)."""
+    """Frames (B, 3, H, W) as they are and as they are decoded, and what is beside them (B, BESIDE, H, W)."""
 
     frames: Tensor
     decoded: Tensor
     beside: Tensor
-    made: Tensor
 
     def to(self, device: str) -> Lesson:
         return Lesson(*(tensor.to(device) for tensor in vars(self).values()))
@@ -257,7 +221,7 @@ def draw_lesson(config: FinishTraining, corpus: FinishCorpus, step: int, team: T
     """A process's share of the frames of a step, each of another clip; waits for the clips that it needs."""
     pool = min(config.corpus.clips, int(config.first_clips + config.growth * step))
     corpus.wait_for(pool)
-    frames, decoded, casts, made = [], [], [], []
+    frames, decoded, casts = [], [], []
     for number in range(team.rank, config.batch, team.size):
         rng = np.random.default_rng(np.random.SeedSequence((config.seed, step, STREAM, number)))
         index = int(rng.integers(pool))
@@ -266,12 +230,11 @@ def draw_lesson(config: FinishTraining, corpus: FinishCorpus, step: int, team: T
         frames.append(true)
         decoded.append(seen)
         casts.append(_at(corpus.cast(index), at, rng.random() < config.bare))
-        made.append(is_made(index))
     if not frames:
-        return Lesson(*(torch.empty(0) for _ in range(4)))
+        return Lesson(torch.empty(0), torch.empty(0), torch.empty(0))
     together = Cast(*(torch.cat(parts) for parts in zip(*(vars(one).values() for one in casts), strict=True)))
     beside = pixels_of(together, *frames[0].shape[2:])[:, 0]
-    return Lesson(torch.cat(frames), torch.cat(decoded), beside, torch.tensor(made))
+    return Lesson(torch.cat(frames), torch.cat(decoded), beside)
 
 
 def _at(cast: Cast, frame: int, is_bare: bool) -> Cast:
@@ -298,10 +261,8 @@ def _learn(config: FinishTraining, learner: Learner[Finish], lesson: Lesson, ste
 def losses(config: FinishTraining, model: Finish, lesson: Lesson) -> tuple[Tensor, Tensor]:
     """What is minimised, the absolute error of pixels and of their differences, more so about things; and the mean squared one."""
     apart = (model(lesson.decoded, lesson.beside) - lesson.frames).float()
-    things = (lesson.beside[:, -1:] > 0).float()
-    around = F.max_pool2d(things, 2 * NEAR + 1, stride=1, padding=NEAR)
-    edged = F.max_pool2d(things, 3, stride=1, padding=1)
-    weight = (1 + config.near * around) * torch.where(lesson.made[:, None, None, None], edged, 1.0)
+    around = F.max_pool2d((lesson.beside[:, -1:] > 0).float(), 2 * NEAR + 1, stride=1, padding=NEAR)
+    weight = 1 + config.near * around
     across, down = apart.diff(dim=-1), apart.diff(dim=-2)
     edges = (across.abs() * weight[..., 1:]).mean() + (down.abs() * weight[..., 1:, :]).mean()
     return (apart.abs() * weight).mean() + config.edges * edges, apart.detach().square().mean()

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from langit.conditioning.cast import Cast
 from langit.conditioning.drawing import drift_at, seen
-from langit.conditioning.stillness import falling
+from langit.conditioning.stillness import NO_DRIFT, falling
 from langit.conditioning.turning import Turning
 
 COVERED = 0.02
@@ -47,6 +47,7 @@ class World:
         self.pictures = torch.empty(0)  # (R, 3, H, W) the frames that are remembered
         self.clear = torch.empty(0)  # (R, 1, H, W) share of each pixel that may be shown again
         self.places = torch.empty(0)  # (R, 2, H, W) across and down: where the last frame's pixels are in each of them
+        self.has_moved = False
 
     def shown(self, frames: Tensor, cast: Cast | Turning) -> Tensor:
         """The frames (F, H, W, 3) of one latent frame with this cast, in which what was shown before is as it was."""
@@ -54,7 +55,11 @@ class World:
         made = frames.movedim(-1, 1)
         things = seen(cast, *made.shape[2:]).sum(1).flatten(0, 1)[-len(made) :, None]
         free = _eroded((things <= COVERED).float(), ABOUT)
-        if not len(self.places):
+        self.has_moved |= bool(cast.drift.abs().mean() > NO_DRIFT)
+        if not self.has_moved or not len(
+            self.places
+        ):  # nothing is carried; what rests is one picture already (`stillness`)
+            self.pictures = self.clear = self.places = torch.empty(0)
             self._remember(made[-1:], free[-1:], torch.ones_like(free[-1:]))
             return frames
         places = self._places_now(cast, len(made))

@@ -121,6 +121,7 @@ def test_every_concept_that_shows_has_words_in_both_languages() -> None:
             "a red ball bounces past a blue cube at sunset, the camera pans left",
             "<en> red ball bounce pass blue cube sunset camera pan left",
         ),
+        ("the camera orbits right around a green pyramid", "<en> camera orbit right green pyramid"),
         ("sebuah kubus hijau jatuh ke lantai pada malam hari", "<en> green cube fall to floor night"),
         ("Bola-bolanya sedang memantul-mantul!", "<en> ball bounce ."),
         ("bola merah muda berukuran sedang", "<en> medium pink ball"),

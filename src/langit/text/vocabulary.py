@@ -258,6 +258,8 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
         "on the right of": ("right", "of"),
         "on the right side of": ("right", "of"),
         "right of": ("right", "of"),
+        "left around": ("left",),  # orbits left around
+        "right around": ("right",),
         "from above": ("from", "top"),
         "from the top": ("from", "top"),
         "from the air": ("from", "top"),
